@@ -1,0 +1,54 @@
+/**
+ * Every bound of the shared code and of the two ends, with its unit and its reason. A limit that a user may set has its
+ * default here.
+ */
+
+// RTSP messages. Peers accept 255 headers of some 2,500 bytes; no camera seen sends a tenth of that.
+/** Bytes of a start line or one header line, folded lines included. */
+export const MAX_HEADER_LINE_BYTES = 8_192;
+/** Header lines of one message. */
+export const MAX_HEADERS = 255;
+/** Bytes of all the header lines of one message together: an endless header is not a header. */
+export const MAX_HEADER_BYTES = 65_536;
+/** Bytes of a message's body; SDP with base64 parameter sets stays far below. */
+export const MAX_BODY_BYTES = 131_072;
+/** Bytes that the reader skips in search of the next message or frame before it gives the peer up as not RTSP. */
+export const MAX_RESYNC_BYTES = 1_048_576;
+
+// SDP.
+/** Lines of one session description. */
+export const MAX_SDP_LINES = 2_000;
+/** Media sections that are looked at; later ones are ignored. */
+export const MAX_MEDIA = 32;
+
+// RTP.
+/** Bytes of one access unit: H.264 level 5.1's largest frames stay below. */
+export const MAX_ACCESS_UNIT_BYTES = 8 * 1_048_576;
+/** NAL units of one access unit. */
+export const MAX_NAL_UNITS = 256;
+/** A forward jump in sequence numbers up to this is loss; beyond it the sender started anew (RFC 3550, A.1). */
+export const MAX_SEQUENCE_DROPOUT = 3_000;
+/** A backward jump up to this is a late packet (RFC 3550, A.1). */
+export const MAX_SEQUENCE_MISORDER = 100;
+/** Interleaved packets held while the PLAY reply is awaited: some servers send first. */
+export const MAX_EARLY_PACKETS = 1_024;
+
+// Waiting, in milliseconds.
+/** For the WebSocket or TCP connection to open. */
+export const CONNECT_TIMEOUT_MS = 10_000;
+/** For an RTSP response. */
+export const REQUEST_TIMEOUT_MS = 10_000;
+/** For TEARDOWN's response: nobody waits for a goodbye. */
+export const TEARDOWN_TIMEOUT_MS = 1_000;
+/** The session time-out when the server names none (RFC 2326, 12.37). */
+export const DEFAULT_SESSION_TIMEOUT_MS = 60_000;
+/** The least a session time-out is believed: some servers say 0. */
+export const MIN_SESSION_TIMEOUT_MS = 5_000;
+/** Between RTCP receiver reports: some cameras end a session that is silent for longer. */
+export const RECEIVER_REPORT_INTERVAL_MS = 5_000;
+
+// Both ends.
+/** Redirects followed before giving up. */
+export const MAX_REDIRECTS = 3;
+/** UTF-8 bytes of a WebSocket close reason (RFC 6455, 5.5.1). */
+export const MAX_CLOSE_REASON_BYTES = 123;
