@@ -51,6 +51,8 @@ const retryPolicies = {
   'server-error': 'back-off',
   /** The camera answered with another status that is not success. */
   'request-failed': 'back-off',
+  /** The camera sends the client to another address, which takes another connection (see rtsp/status). */
+  redirected: 'never',
   /** A certificate could not be verified. */
   'certificate-invalid': 'never',
   /** The session description has no track that can be played. */

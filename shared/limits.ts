@@ -18,6 +18,8 @@ export const MAX_RESYNC_BYTES = 1_048_576;
 // SDP.
 /** Lines of one session description. */
 export const MAX_SDP_LINES = 2_000;
+/** Characters of one line of a session description; longer lines are ignored. Parameter sets in base64 take some 2,000. */
+export const MAX_SDP_LINE_LENGTH = 16_384;
 /** Media sections that are looked at; later ones are ignored. */
 export const MAX_MEDIA = 32;
 
@@ -26,6 +28,8 @@ export const MAX_MEDIA = 32;
 export const MAX_ACCESS_UNIT_BYTES = 8 * 1_048_576;
 /** NAL units of one access unit. */
 export const MAX_NAL_UNITS = 256;
+/** Packets that carry one access unit: the largest one in packets of 512 bytes. Each keeps its chunk of memory alive. */
+export const MAX_ACCESS_UNIT_PACKETS = 16_384;
 /** A forward jump in sequence numbers up to this is loss; beyond it the sender started anew (RFC 3550, A.1). */
 export const MAX_SEQUENCE_DROPOUT = 3_000;
 /** A backward jump up to this is a late packet (RFC 3550, A.1). */
@@ -44,6 +48,8 @@ export const TEARDOWN_TIMEOUT_MS = 1_000;
 export const DEFAULT_SESSION_TIMEOUT_MS = 60_000;
 /** The least a session time-out is believed: some servers say 0. */
 export const MIN_SESSION_TIMEOUT_MS = 5_000;
+/** The most a session time-out is believed: timers overflow at 25 days, and routers forget silent connections sooner. */
+export const MAX_SESSION_TIMEOUT_MS = 600_000;
 /** Between RTCP receiver reports: some cameras end a session that is silent for longer. */
 export const RECEIVER_REPORT_INTERVAL_MS = 5_000;
 

@@ -1,3 +1,4 @@
+/// <reference path="../../shared/globals.d.ts" />
 import type { StreamError } from '../../shared/errors.js';
 
 /** Called by a transport, synchronously, as things happen. */

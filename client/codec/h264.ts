@@ -1,0 +1,271 @@
+import { BitReader } from './bit-reader.js';
+import { parseSps, reorderDepth, type Sps } from './h264-sps.js';
+import { splitAnnexB, unescapeNalUnit } from './nal-unit.js';
+import type { VideoTrackConfig } from './track-config.js';
+
+/**
+ * H.264 NAL units (ITU-T H.264, 7.3 and Table 7-1) and the decoder configuration made of their parameter sets
+ * (ISO/IEC 14496-15, 5.3.3).
+ */
+
+/** nal_unit_type (Table 7-1). */
+export const H264NalType = {
+  slice: 1,
+  partitionA: 2,
+  partitionB: 3,
+  partitionC: 4,
+  idrSlice: 5,
+  sei: 6,
+  sps: 7,
+  pps: 8,
+  accessUnitDelimiter: 9,
+  endOfSequence: 10,
+  endOfStream: 11,
+  fillerData: 12,
+} as const;
+
+/** The start of a slice header (7.3.3). */
+export interface SliceStart {
+  readonly firstMb: number;
+  /** Whether the slice is of type I or SI. */
+  readonly isIntra: boolean;
+  readonly ppsId: number;
+}
+
+/** RBSP bytes that hold first_mb_in_slice, slice_type and pic_parameter_set_id at their longest. */
+const SLICE_START_BYTES = 16;
+
+/**
+ * Reads the start of a slice header.
+ * @param bytes - what follows the NAL unit header; the first 24 bytes are enough
+ */
+export function parseSliceStart(bytes: Uint8Array): SliceStart | null {
+  const bits = new BitReader(unescapeNalUnit(bytes, SLICE_START_BYTES));
+  const firstMb = bits.unsignedExpGolomb();
+  const sliceType = bits.unsignedExpGolomb();
+  const ppsId = bits.unsignedExpGolomb();
+  if (bits.overrun || sliceType > 9 || ppsId > 255) return null;
+  return { firstMb, isIntra: sliceType % 5 === 2 || sliceType % 5 === 4, ppsId };
+}
+
+/** Whether first_mb_in_slice is 0, which is a single bit: the first slice of a picture, as a rule. */
+export function isFirstSlice(firstByteAfterHeader: number | undefined): boolean {
+  return firstByteAfterHeader !== undefined && firstByteAfterHeader >= 0x80;
+}
+
+/** pic_parameter_set_id and seq_parameter_set_id of a picture parameter set, or null. */
+export function parsePpsIds(nalUnit: Uint8Array): { readonly id: number; readonly spsId: number } | null {
+  const bits = new BitReader(unescapeNalUnit(nalUnit, 1 + SLICE_START_BYTES));
+  bits.skip(8);
+  const id = bits.unsignedExpGolomb();
+  const spsId = bits.unsignedExpGolomb();
+  if (bits.overrun || id > 255 || spsId > 31) return null;
+  return { id, spsId };
+}
+
+const SEI_RECOVERY_POINT = 6;
+/** SEI messages of one NAL unit that are looked at. */
+const MAX_SEI_MESSAGES = 64;
+
+/**
+ * Looks for a recovery point (D.1.8) in an SEI NAL unit.
+ * @returns recovery_frame_cnt: frames from here to the first right picture; null without a recovery point
+ */
+export function parseRecoveryPoint(nalUnit: Uint8Array): number | null {
+  const rbsp = unescapeNalUnit(nalUnit);
+  let position = 1;
+  for (let message = 0; message < MAX_SEI_MESSAGES && position + 2 < rbsp.length; message++) {
+    let type = 0;
+    while (rbsp[position] === 0xff) {
+      type += 255;
+      position++;
+    }
+    type += rbsp[position++] ?? 0;
+    let size = 0;
+    while (rbsp[position] === 0xff) {
+      size += 255;
+      position++;
+    }
+    size += rbsp[position++] ?? 0;
+    if (position + size > rbsp.length) return null;
+    if (type === SEI_RECOVERY_POINT) {
+      const bits = new BitReader(rbsp.subarray(position, position + size));
+      const frames = bits.unsignedExpGolomb();
+      return bits.overrun || frames > 0xffff ? null : frames;
+    }
+    position += size;
+  }
+  return null;
+}
+
+/** RFC 6381 codec string: `avc1.` with profile, constraint flags and level in hexadecimal. */
+export function avcCodecString(sps: Sps): string {
+  const hex = [sps.profileIdc, sps.constraintFlags, sps.levelIdc].map((byte) => byte.toString(16).padStart(2, '0'));
+  return `avc1.${hex.join('').toUpperCase()}`;
+}
+
+/**
+ * The track configuration for one sequence parameter set and the picture parameter sets that go with it.
+ * @param spsNalUnit - stored in the configuration; `sps` is its content
+ */
+export function avcTrackConfig(
+  sps: Sps,
+  spsNalUnit: Uint8Array,
+  ppsNalUnits: readonly Uint8Array[],
+): VideoTrackConfig {
+  return {
+    kind: 'video',
+    codec: avcCodecString(sps),
+    sampleEntry: 'avc1',
+    description: avcDecoderConfiguration(sps, spsNalUnit, ppsNalUnits),
+    width: sps.width,
+    height: sps.height,
+    pixelAspect: sps.pixelAspect,
+    frameRate: sps.frameRate,
+    reorderDepth: reorderDepth(sps),
+  };
+}
+
+/** Profiles whose AVCDecoderConfigurationRecord ends with chroma format and bit depths (ISO/IEC 14496-15, 5.3.3.1.2). */
+const profilesWithExtension: ReadonlySet<number> = new Set([100, 110, 122, 144, 244, 44]);
+
+/** AVCDecoderConfigurationRecord (ISO/IEC 14496-15, 5.3.3.1), with NAL unit lengths of 4 bytes. */
+function avcDecoderConfiguration(sps: Sps, spsNalUnit: Uint8Array, ppsNalUnits: readonly Uint8Array[]): Uint8Array {
+  const bytes: number[] = [
+    1, // configurationVersion
+    sps.profileIdc, // AVCProfileIndication
+    sps.constraintFlags, // profile_compatibility
+    sps.levelIdc, // AVCLevelIndication
+    0xfc | 3, // reserved, lengthSizeMinusOne
+    0xe0 | 1, // reserved, numOfSequenceParameterSets
+    spsNalUnit.length >> 8,
+    spsNalUnit.length & 0xff,
+    ...spsNalUnit,
+    ppsNalUnits.length, // numOfPictureParameterSets
+  ];
+  for (const pps of ppsNalUnits) bytes.push(pps.length >> 8, pps.length & 0xff, ...pps);
+  if (profilesWithExtension.has(sps.profileIdc)) {
+    bytes.push(
+      0xfc | sps.chromaFormatIdc, // reserved, chroma_format
+      0xf8 | (sps.bitDepthLuma - 8), // reserved, bit_depth_luma_minus8
+      0xf8 | (sps.bitDepthChroma - 8), // reserved, bit_depth_chroma_minus8
+      0, // numOfSequenceParameterSetExt
+    );
+  }
+  return Uint8Array.from(bytes);
+}
+
+/** The parameter sets inside an AVCDecoderConfigurationRecord: sequence ones first. Null when it is cut short. */
+export function parameterSetsOf(description: Uint8Array): Uint8Array[] | null {
+  const sets: Uint8Array[] = [];
+  let position = 5;
+  for (const mask of [0x1f, 0xff]) {
+    const count = (description[position++] ?? 0) & mask;
+    for (let index = 0; index < count; index++) {
+      const length = ((description[position] ?? 0) << 8) | (description[position + 1] ?? 0);
+      position += 2;
+      if (position + length > description.length) return null;
+      sets.push(description.subarray(position, position + length));
+      position += length;
+    }
+  }
+  return position > description.length ? null : sets;
+}
+
+/** Bytes of one parameter set: the configuration record gives its length 16 bits; real ones are below 1 kB. */
+const MAX_PARAMETER_SET_BYTES = 8_192;
+/** Picture parameter sets that go into one configuration: its count has 8 bits. */
+const MAX_PPS_COUNT = 255;
+
+/** Remembers the parameter sets of a stream and makes configurations of them. Later ones replace earlier ones by id. */
+export class H264ParameterSets {
+  readonly #spsById = new Map<number, { nalUnit: Uint8Array; sps: Sps }>();
+  readonly #ppsById = new Map<number, { nalUnit: Uint8Array; spsId: number }>();
+  /** Grows whenever a set is new or different. */
+  #version = 0;
+  #configVersion = -1;
+  #configSpsId = -1;
+  #config: VideoTrackConfig | null = null;
+
+  /**
+   * Takes one SPS or PPS NAL unit.
+   * @returns `changed` also for a first one; `invalid` when it cannot be used, and then nothing is remembered
+   */
+  add(nalUnit: Uint8Array): 'changed' | 'known' | 'invalid' {
+    let end = nalUnit.length;
+    while (end > 0 && nalUnit[end - 1] === 0) end--; // some cameras pad with zeros, which belong to no NAL unit
+    if (end > MAX_PARAMETER_SET_BYTES) return 'invalid';
+    const type = (nalUnit[0] ?? 0) & 0x1f;
+    const trimmed = nalUnit.subarray(0, end);
+    return type === H264NalType.sps ? this.#addSps(trimmed) : type === H264NalType.pps ? this.#addPps(trimmed) : 'invalid';
+  }
+
+  #addSps(nalUnit: Uint8Array): 'changed' | 'known' | 'invalid' {
+    for (const known of this.#spsById.values()) if (equalBytes(known.nalUnit, nalUnit)) return 'known';
+    const sps = parseSps(nalUnit);
+    if (sps === null) return 'invalid';
+    this.#spsById.set(sps.id, { nalUnit: nalUnit.slice(), sps });
+    this.#version++;
+    return 'changed';
+  }
+
+  #addPps(nalUnit: Uint8Array): 'changed' | 'known' | 'invalid' {
+    const ids = parsePpsIds(nalUnit);
+    if (ids === null) return 'invalid';
+    const known = this.#ppsById.get(ids.id);
+    if (known !== undefined && equalBytes(known.nalUnit, nalUnit)) return 'known';
+    this.#ppsById.set(ids.id, { nalUnit: nalUnit.slice(), spsId: ids.spsId });
+    this.#version++;
+    return 'changed';
+  }
+
+  /** Takes the `sprop-parameter-sets` of a session description (RFC 6184, 8.1): what can be used of it. */
+  addFromDescription(text: string): void {
+    for (const part of text.split(',')) {
+      const bytes = decodeBase64(part);
+      if (bytes === null) continue;
+      // Some cameras put start codes into the value, or both sets into one.
+      for (const nalUnit of splitAnnexB(bytes)) this.add(nalUnit);
+    }
+  }
+
+  /**
+   * The configuration for pictures that use a picture parameter set; the same object as long as nothing has changed.
+   * @returns null while the set, or the sequence parameter set that it names, is unknown
+   */
+  configFor(ppsId: number): VideoTrackConfig | null {
+    const spsId = this.#ppsById.get(ppsId)?.spsId;
+    const entry = spsId === undefined ? undefined : this.#spsById.get(spsId);
+    if (spsId === undefined || entry === undefined) return null;
+    if (this.#configVersion === this.#version && this.#configSpsId === spsId) return this.#config;
+    const ppsIds = [...this.#ppsById.keys()].sort((a, b) => a - b);
+    const ppsNalUnits: Uint8Array[] = [];
+    for (const id of ppsIds) {
+      const pps = this.#ppsById.get(id);
+      if (pps?.spsId === spsId && ppsNalUnits.length < MAX_PPS_COUNT) ppsNalUnits.push(pps.nalUnit);
+    }
+    const config = avcTrackConfig(entry.sps, entry.nalUnit, ppsNalUnits);
+    if (this.#config === null || !equalBytes(this.#config.description, config.description)) this.#config = config;
+    this.#configVersion = this.#version;
+    this.#configSpsId = spsId;
+    return this.#config;
+  }
+}
+
+function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
+  return true;
+}
+
+function decodeBase64(text: string): Uint8Array | null {
+  const clean = text.replace(/[^A-Za-z0-9+/]/g, '');
+  if (clean.length < 4) return null;
+  try {
+    // A length of 4n + 1 cannot be base64; the last character is then an extra one.
+    const whole = clean.length % 4 === 1 ? clean.slice(0, -1) : clean;
+    return Uint8Array.from(atob(whole), (character) => character.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,303 @@
+import { MAX_ACCESS_UNIT_BYTES, MAX_ACCESS_UNIT_PACKETS, MAX_NAL_UNITS } from '../../shared/limits.js';
+import type { RtpPacket } from '../../shared/rtp-packet.js';
+import type { MediaFormat } from '../../shared/session-description.js';
+import { H264NalType, H264ParameterSets, isFirstSlice, parseRecoveryPoint, parseSliceStart } from '../codec/h264.js';
+import type { VideoTrackConfig } from '../codec/track-config.js';
+import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+import { H264PayloadReader, type NalUnit, wholeNalUnit } from './h264-payload.js';
+
+/**
+ * RTP packets → H.264 access units (RFC 6184, packetization modes 0 and 1; access unit boundaries: ITU-T H.264,
+ * 7.4.1.2.3).
+ *
+ * An access unit is handed over at its marker, without waiting for the next packet. Markers that prove wrong (another
+ * slice of the same picture comes after one) are not believed again; then, and where no marker comes, the next time
+ * stamp, the next first slice or a NAL unit that can only begin an access unit ends the one before.
+ *
+ * Samples are those of `avc1`: parameter sets are kept out and go into the configuration, a new one from the next key
+ * frame on. A set that changes between key frames stays in its sample, since the pictures up to the next one need it.
+ */
+export class H264Depacketizer implements Depacketizer {
+  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
+  readonly #onAccessUnit: AccessUnitHandler;
+  readonly #reader = new H264PayloadReader((nalUnit) => this.#onNalUnit(nalUnit));
+  readonly #parameterSets = new H264ParameterSets();
+  #config: VideoTrackConfig | null = null;
+  #picture = new PictureInProgress();
+  /** RTP time of the packet in which the current NAL unit began. */
+  #time = 0;
+  #areMarkersTrusted = true;
+  /** Time of the last access unit if its marker ended it and nothing was lost since. */
+  #markedTime: number | null = null;
+  #waitsForKeyFrame = true;
+  /** Packets were lost, or never seen, right before what comes next. */
+  #isAfterGap = true;
+  /** Leading pictures of an open group: to be dropped while their time is before this. */
+  #leadingBefore: number | null = null;
+  #leadingDropped = 0;
+
+  /** @param format - its `sprop-parameter-sets` serve until the stream brings its own */
+  constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
+    this.#onAccessUnit = onAccessUnit;
+    const sets = format.parameters.get('sprop-parameter-sets');
+    if (sets !== undefined) this.#parameterSets.addFromDescription(sets);
+  }
+
+  push(packet: RtpPacket, time: number, packetsLost: number): void {
+    const { payload } = packet;
+    if (packetsLost > 0) this.#onLoss();
+    if (!this.#reader.continuesFragment(payload)) {
+      if (this.#reader.abort()) this.#damage();
+      if (this.#picture.hasBegun && this.#picture.time !== time) this.#finishPicture();
+      this.#time = time;
+    }
+    const result = this.#reader.push(payload);
+    if (result === 'malformed') this.stats.malformedPackets++;
+    if (result !== 'ok') this.#damage();
+    if (packet.marker) this.#onMarker();
+  }
+
+  reset(): void {
+    this.#reader.abort();
+    this.#picture = new PictureInProgress();
+    this.#markedTime = null;
+    this.#waitsForKeyFrame = true;
+    this.#isAfterGap = true;
+    this.#leadingBefore = null;
+  }
+
+  #onLoss(): void {
+    this.#waitsForKeyFrame = true;
+    this.#isAfterGap = true;
+    this.#markedTime = null;
+    if (this.#reader.abort() || this.#picture.hasBegun) this.#damage();
+    // What came before a picture may belong to one that was lost whole.
+    else this.#picture = new PictureInProgress();
+  }
+
+  /** Part of the current access unit is missing: it ends where it would have ended, and is dropped. */
+  #damage(): void {
+    this.#picture.begin(this.#time);
+    this.#picture.damage();
+    this.#isAfterGap = false;
+  }
+
+  #onMarker(): void {
+    // TC70, Reolink Duo 2 and H264DVR set markers on parameter sets and SEI: without a picture they mean nothing.
+    if (!this.#areMarkersTrusted || this.#reader.isFragmentOpen || !this.#picture.hasBegun) return;
+    const { time } = this.#picture;
+    this.#finishPicture();
+    this.#markedTime = time;
+  }
+
+  #onNalUnit(nalUnit: NalUnit): void {
+    switch (nalUnit.type) {
+      case H264NalType.slice:
+      case H264NalType.partitionA:
+      case H264NalType.idrSlice:
+        this.#onSlice(nalUnit);
+        break;
+      case H264NalType.partitionB:
+      case H264NalType.partitionC:
+        if (this.#picture.hasBegun) this.#append(nalUnit);
+        else this.#damage();
+        break;
+      case H264NalType.sei:
+        this.#onPictureBoundary();
+        this.#picture.recoveryFrames ??= parseRecoveryPoint(wholeNalUnit(nalUnit));
+        this.#append(nalUnit);
+        break;
+      case H264NalType.sps:
+      case H264NalType.pps:
+        this.#onPictureBoundary();
+        this.#onParameterSet(nalUnit);
+        break;
+      case H264NalType.accessUnitDelimiter:
+      case 14: // Prefix, subset parameter sets and reserved types up to 18 begin an access unit too (7.4.1.2.3).
+      case 15:
+      case 16:
+      case 17:
+      case 18:
+        this.#onPictureBoundary();
+        break;
+      default:
+        // Filler, ends of sequences, auxiliary pictures and the layers of SVC and MVC: not for a sample of avc1.
+        break;
+    }
+  }
+
+  /** Parameter sets and SEI belong to the picture after them, whatever their time (Reolink RLC-822A: the one before). */
+  #onPictureBoundary(): void {
+    if (this.#picture.hasBegun) this.#finishPicture();
+  }
+
+  #onParameterSet(nalUnit: NalUnit): void {
+    const outcome = this.#parameterSets.add(wholeNalUnit(nalUnit));
+    if (outcome === 'invalid') this.stats.malformedPackets++;
+    if (outcome === 'changed') this.#picture.addParameterSet(nalUnit);
+    if (nalUnit.type === H264NalType.sps) this.#picture.hasSps = true;
+  }
+
+  #onSlice(nalUnit: NalUnit): void {
+    const isFirst = isFirstSlice(nalUnit.body[0]);
+    if (isFirst) this.#onPictureBoundary();
+    if (!this.#picture.hasBegun) {
+      this.#picture.begin(this.#time);
+      if (!isFirst && this.#markedTime === this.#time) {
+        // OBS plugins set the marker on every slice. What went out was not whole; the rest of it is of no use.
+        this.#areMarkersTrusted = false;
+        this.#waitsForKeyFrame = true;
+        this.#picture.damage();
+      } else if (!isFirst && this.#isAfterGap) {
+        this.#picture.damage();
+      }
+      this.#isAfterGap = false;
+      this.#markedTime = null;
+    }
+    this.#picture.addSlice(nalUnit);
+    this.#append(nalUnit);
+  }
+
+  #append(nalUnit: NalUnit): void {
+    if (this.#picture.append(nalUnit)) return;
+    this.stats.malformedPackets++;
+    // SEI without end is no reason to lose the picture after it.
+    if (this.#picture.hasBegun) this.#picture.damage();
+    else this.#picture = new PictureInProgress();
+  }
+
+  #finishPicture(): void {
+    const picture = this.#picture;
+    this.#picture = new PictureInProgress();
+    const isKeyFrame = picture.isKeyFrame;
+    const config = isKeyFrame && !picture.isDamaged ? this.#configOf(picture) : null;
+    if (picture.isDamaged || (isKeyFrame && config === null)) {
+      this.#waitsForKeyFrame = true;
+      this.stats.droppedAccessUnits++;
+      return;
+    }
+    if (this.#waitsForKeyFrame) {
+      if (!isKeyFrame) {
+        this.stats.droppedAccessUnits++;
+        return;
+      }
+      this.#waitsForKeyFrame = false;
+      this.#leadingBefore = picture.isIdr ? null : picture.time;
+      this.#leadingDropped = 0;
+    }
+    if (this.#isLeading(picture.time)) {
+      this.stats.droppedAccessUnits++;
+      return;
+    }
+    const isNewConfig = config !== null && config !== this.#config;
+    if (isNewConfig) this.#config = config;
+    this.stats.accessUnits++;
+    if (isKeyFrame) this.stats.keyFrames++;
+    else picture.keepParameterSets();
+    this.#onAccessUnit({
+      presentationTime: picture.time,
+      decodeTime: picture.time,
+      isKeyFrame,
+      pieces: picture.pieces,
+      byteLength: picture.byteLength,
+      config: isNewConfig ? config : null,
+    });
+  }
+
+  #configOf(picture: PictureInProgress): VideoTrackConfig | null {
+    const slice = picture.firstSlice === null ? null : parseSliceStart(picture.firstSlice);
+    return slice === null ? null : this.#parameterSets.configFor(slice.ppsId);
+  }
+
+  /** After a start inside an open group of pictures, those shown before its first one refer to what never came. */
+  #isLeading(time: number): boolean {
+    if (this.#leadingBefore === null || time === this.#leadingBefore) return false;
+    if (time < this.#leadingBefore && this.#leadingDropped < MAX_LEADING_PICTURES) {
+      this.#leadingDropped++;
+      return true;
+    }
+    this.#leadingBefore = null;
+    return false;
+  }
+}
+
+/** Pictures that can be reordered before one: the decoded picture buffer holds 16 frames. */
+const MAX_LEADING_PICTURES = 16;
+
+/** The access unit that is being put together. */
+class PictureInProgress {
+  readonly pieces: Uint8Array[] = [];
+  byteLength = 0;
+  /** A slice has come, or should have: what follows may end this access unit. */
+  hasBegun = false;
+  /** RTP time of the first slice; a stamp on anything before it does not count. */
+  time = 0;
+  isDamaged = false;
+  isIdr = false;
+  hasSps = false;
+  /** recovery_frame_cnt of a recovery point SEI, or null. */
+  recoveryFrames: number | null = null;
+  /** What follows the NAL unit header of the first slice. */
+  firstSlice: Uint8Array | null = null;
+  #isIntra = true;
+  #nalUnits = 0;
+  #parameterSets: NalUnit[] | null = null;
+
+  begin(time: number): void {
+    if (this.hasBegun) return;
+    this.hasBegun = true;
+    this.time = time;
+  }
+
+  /** Marks it as not to be used, and lets go of what it holds. */
+  damage(): void {
+    this.isDamaged = true;
+    this.pieces.length = 0;
+    this.byteLength = 0;
+  }
+
+  /** Notes what a slice says of the whole picture. */
+  addSlice(nalUnit: NalUnit): void {
+    this.firstSlice ??= nalUnit.body;
+    if (nalUnit.type === H264NalType.idrSlice) this.isIdr = true;
+    else if (this.#isIntra && this.#mayBeEntryPoint) this.#isIntra = parseSliceStart(nalUnit.body)?.isIntra ?? false;
+  }
+
+  get #mayBeEntryPoint(): boolean {
+    return this.hasSps || this.recoveryFrames !== null;
+  }
+
+  /**
+   * Whether decoding can start here: an IDR picture; a recovery point, at once (open groups) or in the course of an
+   * intra refresh; or an intra picture behind a sequence parameter set, for encoders that send neither.
+   */
+  get isKeyFrame(): boolean {
+    if (this.isIdr) return true;
+    if (this.recoveryFrames !== null && this.recoveryFrames > 0) return true;
+    return this.#mayBeEntryPoint && this.#isIntra;
+  }
+
+  addParameterSet(nalUnit: NalUnit): void {
+    this.#parameterSets ??= [];
+    if (this.#parameterSets.length < MAX_NAL_UNITS) this.#parameterSets.push(nalUnit);
+  }
+
+  /** Puts parameter sets that changed into the sample itself. */
+  keepParameterSets(): void {
+    for (const nalUnit of this.#parameterSets?.reverse() ?? []) {
+      this.pieces.unshift(...nalUnit.pieces);
+      this.byteLength += nalUnit.byteLength;
+    }
+  }
+
+  /** Returns false when a bound is reached. A damaged picture takes nothing, and that is well. */
+  append(nalUnit: NalUnit): boolean {
+    if (this.isDamaged) return true;
+    this.#nalUnits++;
+    this.byteLength += nalUnit.byteLength;
+    if (this.#nalUnits > MAX_NAL_UNITS || this.byteLength > MAX_ACCESS_UNIT_BYTES) return false;
+    if (this.pieces.length + nalUnit.pieces.length > MAX_ACCESS_UNIT_PACKETS) return false;
+    for (const piece of nalUnit.pieces) this.pieces.push(piece);
+    return true;
+  }
+}

@@ -1,0 +1,53 @@
+import type { ComplexAttributeConverter } from 'lit';
+import { redactUrl } from '../../shared/rtsp-url.js';
+import type { Latency } from './player-factory.js';
+
+/**
+ * The element's attributes, read as HTML reads them: a value that makes no sense is said once on the console and
+ * replaced by the default; nothing throws.
+ */
+
+export const DEFAULT_LATENCY: Latency = 'balanced';
+
+/** Milliseconds; beyond it, what a browser buffers of a live stream is thrown away before it is shown. */
+const MAX_LATENCY_MS = 30_000;
+
+/** `low`, `balanced`, `smooth`, or whole or fractional milliseconds from 0 to 30,000; null when it is none of these. */
+export function parseLatency(value: unknown): Latency | null {
+  const text = String(value).trim().toLowerCase();
+  if (text === 'low' || text === 'balanced' || text === 'smooth') return text;
+  if (text === '') return null;
+  const milliseconds = Number(text);
+  return milliseconds >= 0 && milliseconds <= MAX_LATENCY_MS ? milliseconds : null;
+}
+
+/** A volume from 0 to 1; values outside are moved to the nearer end, null when it is not a number. */
+export function parseVolume(value: unknown): number | null {
+  const volume = Number(value);
+  return Number.isNaN(volume) ? null : Math.min(1, Math.max(0, volume));
+}
+
+/** A number in the attribute stays text until `parseLatency` has looked at it. */
+export const latencyConverter: ComplexAttributeConverter = {
+  fromAttribute: (value) => value ?? DEFAULT_LATENCY,
+  toAttribute: String,
+};
+
+/** HTML's boolean attributes are true when present, whatever they say; "false" is most likely meant otherwise. */
+export function warnOfFalse(element: Element, names: readonly string[]): void {
+  for (const name of names) {
+    if (element.getAttribute(name)?.toLowerCase() !== 'false') continue;
+    warnOnce(element, `${name}="false" switches ${name} on, as any value does; leave the attribute out.`);
+  }
+}
+
+const warnings = new WeakMap<Element, Set<string>>();
+
+/** Says on the console what is wrong with an attribute or property; the same sentence once for each element. */
+export function warnOnce(element: Element, message: string): void {
+  const said = warnings.get(element) ?? new Set();
+  if (said.has(message)) return;
+  warnings.set(element, said.add(message));
+  // biome-ignore lint/suspicious/noConsole: the page's author is the reader, and has no logger here
+  console.warn(`<${element.localName}>: ${redactUrl(message)}`, element);
+}

@@ -1,0 +1,120 @@
+import type { AccessUnit } from '../codec/access-unit.js';
+import { silentAacUnit } from '../codec/aac-silence.js';
+import type { AudioTrackConfig } from '../codec/track-config.js';
+import { writeInitSegment } from '../fmp4/init-segment.js';
+import { AudioPlacement } from './audio-placement.js';
+import type { LatencyPolicy } from './latency.js';
+import { mimeTypeOf } from './media-source.js';
+import { SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
+
+/** Audio access units, and silence between them → placed samples → the SourceBuffer of a presentation's audio track. */
+
+const TRACK_ID = 2;
+/** Media kept behind the playhead, seconds, and how often that is seen to. */
+const KEEP_BEHIND_S = 3;
+const TRIM_EVERY_UNITS = 200;
+/** Silence added at once at most, units: a bound, not a choice. */
+const MAX_SILENT_UNITS = 500;
+
+export class AudioFeed {
+  readonly buffer: SourceBuffer;
+  readonly #queue: SourceBufferQueue;
+  readonly #placement: AudioPlacement;
+  #config: AudioTrackConfig;
+  #silence: AccessUnit | null;
+  #unitsSinceTrim = 0;
+  /** Units that came after their place had been filled with silence. */
+  lateUnits = 0;
+  /** Units of silence that were put in. */
+  silentUnits = 0;
+
+  constructor(mediaSource: MediaSource, config: AudioTrackConfig, policy: LatencyPolicy, handlers: SourceBufferQueueHandlers) {
+    this.buffer = mediaSource.addSourceBuffer(mimeTypeOf(config));
+    this.#queue = new SourceBufferQueue(this.buffer, TRACK_ID, handlers);
+    this.#placement = new AudioPlacement(config.samplesPerUnit / config.sampleRate, policy);
+    this.#config = config;
+    this.#silence = silentUnit(config);
+    this.#appendInit(null);
+  }
+
+  /** Place minus source time of the sound, seconds; NaN before the first unit. */
+  get offset(): number {
+    return this.#placement.offset;
+  }
+
+  /** End of what was appended, seconds of the media element's time. */
+  get end(): number {
+    return this.#placement.end;
+  }
+
+  get droppedSamples(): number {
+    return this.#queue.droppedSamples + this.lateUnits;
+  }
+
+  /**
+   * Takes an access unit.
+   * @param sourceTime - its presentation time, seconds
+   * @param playhead - the media element's currentTime
+   */
+  push(unit: AccessUnit, config: AudioTrackConfig, sourceTime: number, playhead: number): void {
+    if (config !== this.#config) this.#changeConfig(config);
+    const { silentUnits, silenceAt, at } = this.#placement.place(sourceTime, playhead);
+    this.#appendSilence(silentUnits, silenceAt);
+    if (at === null) this.lateUnits++;
+    else this.#append(unit, at);
+    if (++this.#unitsSinceTrim < TRIM_EVERY_UNITS) return;
+    this.#unitsSinceTrim = 0;
+    this.#queue.removeBefore(playhead - KEEP_BEHIND_S);
+  }
+
+  /** Puts silence ahead of a playhead that is about to run out of sound. */
+  keepAhead(playhead: number): void {
+    const { silentUnits, silenceAt } = this.#placement.keepAhead(playhead);
+    this.#appendSilence(silentUnits, silenceAt);
+  }
+
+  /** The playback rate that holds the sound's lead. */
+  rate(playhead: number, now: number): number {
+    return this.#placement.rate(playhead, now);
+  }
+
+  /** What comes next belongs to another time line than what came before. */
+  reset(): void {
+    this.#placement.reset();
+  }
+
+  close(): void {
+    this.#queue.close();
+  }
+
+  #append(unit: AccessUnit, at: number): void {
+    const duration = this.#config.samplesPerUnit;
+    const time = at * duration;
+    this.#queue.append({ unit, decodeTime: time, presentationTime: time, duration });
+  }
+
+  #appendSilence(units: number, at: number): void {
+    const silence = this.#silence;
+    if (silence === null || units > MAX_SILENT_UNITS) return;
+    this.silentUnits += units;
+    for (let i = 0; i < units; i++) this.#append(silence, at + i);
+  }
+
+  #changeConfig(config: AudioTrackConfig): void {
+    const mimeType = config.codec === this.#config.codec ? null : mimeTypeOf(config);
+    this.#config = config;
+    this.#silence = silentUnit(config);
+    this.#appendInit(mimeType);
+  }
+
+  #appendInit(mimeType: string | null): void {
+    const track = { trackId: TRACK_ID, timescale: this.#config.sampleRate, config: this.#config };
+    this.#queue.appendInit(writeInitSegment([track]), mimeType);
+  }
+}
+
+function silentUnit(config: AudioTrackConfig): AccessUnit | null {
+  const bytes = config.codec === 'mp4a.40.2' ? silentAacUnit(config.channels) : null;
+  if (bytes === null) return null;
+  return { presentationTime: 0, decodeTime: 0, isKeyFrame: true, pieces: [bytes], byteLength: bytes.length, config: null };
+}

@@ -1,0 +1,41 @@
+/**
+ * How far behind the camera the picture may be, and what that buys:
+ * - `low`: as soon as it is there. Frames that the network delays are shown late rather than making all others wait.
+ * - `balanced`: even motion on an ordinary network, sound in step with the picture.
+ * - `smooth`: even motion on a bad network.
+ * - a number: this many milliseconds after the earliest moment at which a frame could be shown.
+ */
+export type Latency = 'low' | 'balanced' | 'smooth' | number;
+
+/** The numbers behind a {@link Latency}. Times in seconds. */
+export interface LatencyPolicy {
+  /** Share of the frames that are to arrive before they are due, by what was measured lately. */
+  readonly onTime: number;
+  /** Added to the delay that `onTime` asks for. */
+  readonly margin: number;
+  /** The measured jitter makes the delay no longer than this. */
+  readonly maxJitterDelay: number;
+  /** Whether the sound waits for nothing but its own buffer, so that the picture need not wait for the sound. */
+  readonly soundFollows: boolean;
+  /** How much sound is kept ahead of the playhead. */
+  readonly audioLead: number;
+}
+
+const policies = {
+  low: { onTime: 0.9, margin: 0, maxJitterDelay: 0.25, soundFollows: true, audioLead: 0.14 },
+  balanced: { onTime: 0.98, margin: 0.06, maxJitterDelay: 0.5, soundFollows: false, audioLead: 0.2 },
+  smooth: { onTime: 0.998, margin: 0.25, maxJitterDelay: 2, soundFollows: false, audioLead: 0.4 },
+} as const satisfies Record<string, LatencyPolicy>;
+
+/** The policy of a setting; a number of milliseconds is kept exactly, whatever the network does. */
+export function latencyPolicy(latency: Latency): LatencyPolicy {
+  if (typeof latency !== 'number') return policies[latency];
+  const seconds = latency / 1000;
+  return {
+    onTime: 0,
+    margin: seconds,
+    maxJitterDelay: 0,
+    soundFollows: seconds < policies.balanced.audioLead,
+    audioLead: Math.max(seconds, policies.low.audioLead),
+  };
+}

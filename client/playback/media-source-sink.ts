@@ -1,0 +1,338 @@
+import type { Clock } from '../../shared/clock.js';
+import { StreamError } from '../../shared/errors.js';
+import type { Logger } from '../../shared/logger.js';
+import type { AccessUnit } from '../codec/access-unit.js';
+import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../codec/track-config.js';
+import { GroupCache } from './group-cache.js';
+import { type Latency, type LatencyPolicy, latencyPolicy } from './latency.js';
+import { mediaSourceConstructor, mimeTypeOf } from './media-source.js';
+import { type ExpectedTracks, Presentation } from './presentation.js';
+
+/**
+ * Access units → a playing `<video>`, over connections, changes of the tracks and failures of the decoder.
+ *
+ * One presentation is on screen. When the set of tracks has to change (sound joins, sound is unmuted), another one is
+ * made below it, fed from the current group of pictures, and takes its place when it shows the newest frame.
+ */
+
+/** A presentation that does not show the newest frame in this time is given up. Milliseconds. */
+const JOIN_TIMEOUT_MS = 5_000;
+/** After one was given up, the next is tried this much later. Milliseconds. */
+const JOIN_RETRY_MS = 30_000;
+/** Sound that has not come for this long is let go of, so that it cannot hold up the picture. Milliseconds. */
+const SILENCE_MS = 5_000;
+/** The decoder may fail this often in that many milliseconds before the sink gives up. */
+const MAX_FAILURES = 3;
+const FAILURE_SPAN_MS = 30_000;
+
+export interface MediaSourceSinkOptions {
+  /** The `<video>` elements are put in here, filling it; the later one is on top. */
+  container: HTMLElement;
+  latency: Latency;
+  muted: boolean;
+  volume: number;
+  clock: Clock;
+  logger: Logger;
+}
+
+export interface MediaSourceSinkHandlers {
+  /** Another `<video>` is on screen. */
+  onVideoChange(video: HTMLVideoElement): void;
+  /** The browser cannot play this codec; the track is ignored from now on. */
+  onUnsupported(kind: 'video' | 'audio', codec: string): void;
+  /** The browser refused to play with sound before the user has touched the page. */
+  onSoundRefused(): void;
+  /** The browser fails again and again; nothing is shown any more. */
+  onError(error: StreamError): void;
+}
+
+export interface MediaSourceSinkStats {
+  /** Seconds by which frames are held back so that later ones come in time. */
+  playoutDelay: number;
+  /** Seconds by which sound follows the picture; null without both. */
+  soundDelay: number | null;
+  /** Seconds from the playhead to the newest frame: negative when that frame is on screen already. */
+  lead: number;
+  droppedSamples: number;
+  silentUnits: number;
+  jumps: number;
+  /** Presentations made so far. */
+  presentations: number;
+}
+
+export class MediaSourceSink {
+  readonly #container: HTMLElement;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #handlers: MediaSourceSinkHandlers;
+  readonly #group = new GroupCache();
+  #policy: LatencyPolicy;
+  #muted: boolean;
+  #volume: number;
+  #playing = false;
+  #expects: ExpectedTracks = { video: false, audio: false };
+  #current: Presentation;
+  #joining: Presentation | null = null;
+  #joinTarget = 0;
+  #cancelJoin: (() => void) | null = null;
+  #nextJoinAt = 0;
+  #videoConfig: VideoTrackConfig | null = null;
+  #audioConfig: AudioTrackConfig | null = null;
+  #needsKeyFrame = true;
+  #lastAudioAt = 0;
+  #failures: number[] = [];
+  #presentations = 0;
+  #closed = false;
+
+  /** Throws media-source-missing where the browser has no Media Source Extensions. */
+  constructor(options: MediaSourceSinkOptions, handlers: MediaSourceSinkHandlers) {
+    this.#container = options.container;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#policy = latencyPolicy(options.latency);
+    this.#muted = options.muted;
+    this.#volume = options.volume;
+    this.#handlers = handlers;
+    this.#current = this.#present({ video: true, audio: false });
+    this.#container.append(this.#current.video);
+  }
+
+  /** The `<video>` on screen. */
+  get video(): HTMLVideoElement {
+    return this.#current.video;
+  }
+
+  /** Source time, in seconds, of the frame on screen; null when there is none. */
+  get timeOnScreen(): number | null {
+    return this.#current.timeOnScreen;
+  }
+
+  /** Tells which tracks the connection has; to be called before its first unit. The picture on screen stays. */
+  expect(expects: ExpectedTracks): void {
+    const changed = expects.video !== this.#expects.video || this.#current.hasFailed;
+    this.#expects = expects;
+    this.reset();
+    if (changed || !this.#current.isStarted) this.#replace();
+  }
+
+  /** What comes next belongs to another time line than what came before, and begins with a key frame. */
+  reset(): void {
+    this.#abandonJoin();
+    this.#group.clear();
+    this.#needsKeyFrame = true;
+    this.#current.reset();
+  }
+
+  /**
+   * Takes a video frame.
+   * @param time - its presentation time, seconds, on the time line that the sound shares
+   */
+  pushVideo(unit: AccessUnit, time: number): void {
+    if (unit.config?.kind === 'video' && unit.config !== this.#videoConfig) {
+      this.#videoConfig = this.#supported(unit.config) ? unit.config : null;
+    }
+    if (unit.isKeyFrame) this.#needsKeyFrame = false;
+    const config = this.#videoConfig;
+    if (config === null || this.#closed || this.#needsKeyFrame || !this.#playing) return;
+    if (this.#expects.audio) this.#group.add(unit, time);
+    this.#current.pushVideo(unit, config, time);
+    this.#joining?.pushVideo(unit, config, time);
+    if (this.#current.hasAudio && this.#clock.now() - this.#lastAudioAt > SILENCE_MS) this.#current.removeAudio();
+  }
+
+  /** Takes an audio unit; `time` as in `pushVideo`. */
+  pushAudio(unit: AccessUnit, time: number): void {
+    if (unit.config?.kind === 'audio' && unit.config !== this.#audioConfig) {
+      this.#audioConfig = this.#supported(unit.config) ? unit.config : null;
+    }
+    const config = this.#audioConfig;
+    if (config === null || this.#closed || !this.#playing) return;
+    if (!this.#wantsAudio) return;
+    this.#lastAudioAt = this.#clock.now();
+    if (this.#current.takesAudio) this.#current.pushAudio(unit, config, time);
+    else if (this.#joining === null) this.#join();
+    this.#joining?.pushAudio(unit, config, time);
+  }
+
+  /** Starts or resumes. Rejects as `HTMLMediaElement.play()` does. */
+  async play(): Promise<void> {
+    this.#playing = true;
+    await this.#current.video.play();
+  }
+
+  /** Holds the picture. What is pushed meanwhile is ignored. */
+  pause(): void {
+    this.#playing = false;
+    this.#abandonJoin();
+    this.#current.video.pause();
+  }
+
+  get muted(): boolean {
+    return this.#muted;
+  }
+
+  set muted(muted: boolean) {
+    if (muted === this.#muted) return;
+    this.#muted = muted;
+    this.#current.video.muted = muted;
+    this.#nextJoinAt = 0;
+    if (this.#wantsAudio) return;
+    this.#abandonJoin();
+    this.#current.removeAudio();
+  }
+
+  get volume(): number {
+    return this.#volume;
+  }
+
+  /** 0 to 1. */
+  set volume(volume: number) {
+    this.#volume = volume;
+    this.#current.video.volume = volume;
+    if (this.#joining !== null) this.#joining.video.volume = volume;
+  }
+
+  set latency(latency: Latency) {
+    this.#policy = latencyPolicy(latency);
+    this.#current.policy = this.#policy;
+    // Sound is placed once and for all: in another distance to the picture it needs another presentation.
+    this.#abandonJoin();
+    if (this.#current.hasAudio) this.#join();
+  }
+
+  /** Moves the playhead to the newest frame. */
+  jump(): void {
+    this.#current.jump();
+  }
+
+  stats(): MediaSourceSinkStats {
+    const current = this.#current;
+    return {
+      playoutDelay: current.delay,
+      soundDelay: current.soundDelay,
+      lead: current.end - current.video.currentTime,
+      droppedSamples: current.droppedSamples,
+      silentUnits: current.silentUnits,
+      jumps: current.jumps,
+      presentations: this.#presentations,
+    };
+  }
+
+  /** Removes the `<video>`s and lets go of everything; may be called twice. */
+  close(): void {
+    this.#closed = true;
+    this.#abandonJoin();
+    this.#group.clear();
+    this.#current.close();
+  }
+
+  /** While muted, sound is not fed at all, unless there is nothing else. */
+  get #wantsAudio(): boolean {
+    return this.#expects.audio && (!this.#muted || !this.#expects.video);
+  }
+
+  #supported(config: TrackConfig): boolean {
+    const mimeType = mimeTypeOf(config);
+    if (mediaSourceConstructor()?.isTypeSupported(mimeType) === true) return true;
+    this.#logger.warn('codec not supported by this browser', { mimeType });
+    this.#handlers.onUnsupported(config.kind, config.codec);
+    return false;
+  }
+
+  #present(expects: ExpectedTracks): Presentation {
+    this.#presentations++;
+    const presentation: Presentation = new Presentation(
+      this.#container.ownerDocument,
+      expects,
+      this.#policy,
+      this.#clock,
+      { onError: (error) => this.#onPresentationError(presentation, error) },
+    );
+    presentation.video.muted = this.#muted;
+    presentation.video.volume = this.#volume;
+    return presentation;
+  }
+
+  /** Puts an empty presentation in the place of the current one, which has shown nothing, or failed. */
+  #replace(): void {
+    const old = this.#current;
+    this.#current = this.#present({ video: this.#expects.video, audio: this.#wantsAudio });
+    this.#container.append(this.#current.video);
+    old.close();
+    this.#handlers.onVideoChange(this.#current.video);
+    if (this.#playing) this.#startVideo(this.#current);
+  }
+
+  #startVideo(presentation: Presentation): void {
+    presentation.video.play().catch((thrown: unknown) => {
+      if (!(thrown instanceof DOMException) || thrown.name !== 'NotAllowedError') return;
+      if (presentation === this.#joining) this.#abandonJoin();
+      this.#handlers.onSoundRefused();
+    });
+  }
+
+  /** Makes a presentation with sound below the current one, from the current group of pictures on. */
+  #join(): void {
+    const config = this.#videoConfig;
+    const frames = this.#group.frames;
+    if (config === null || frames.length === 0 || this.#clock.now() < this.#nextJoinAt) return;
+    const joining = this.#present({ video: true, audio: this.#wantsAudio });
+    this.#joining = joining;
+    this.#container.insertBefore(joining.video, this.#current.video);
+    for (const { unit, time } of frames) joining.pushVideo(unit, config, time);
+    const newest = frames[frames.length - 1]?.time ?? 0;
+    const awaitNewest = () => {
+      joining.video.requestVideoFrameCallback(() => {
+        if (this.#joining !== joining) return;
+        if ((joining.timeOnScreen ?? newest - 1) >= newest) this.#swap(joining);
+        else awaitNewest();
+      });
+    };
+    awaitNewest();
+    this.#cancelJoin = this.#clock.schedule(JOIN_TIMEOUT_MS, () => {
+      this.#logger.warn('sound could not join the picture in time');
+      this.#abandonJoin();
+      this.#nextJoinAt = this.#clock.now() + JOIN_RETRY_MS;
+    });
+    this.#startVideo(joining);
+  }
+
+  #swap(joining: Presentation): void {
+    const old = this.#current;
+    this.#cancelJoin?.();
+    this.#joining = null;
+    this.#current = joining;
+    const { ownerDocument } = this.#container;
+    const inPictureInPicture = ownerDocument.pictureInPictureElement === old.video || old.video.matches(':picture-in-picture');
+    this.#handlers.onVideoChange(joining.video);
+    if (inPictureInPicture) joining.video.requestPictureInPicture().catch(() => undefined);
+    old.close();
+  }
+
+  #abandonJoin(): void {
+    this.#cancelJoin?.();
+    this.#cancelJoin = null;
+    this.#joining?.close();
+    this.#joining = null;
+  }
+
+  #onPresentationError(presentation: Presentation, error: StreamError): void {
+    if (this.#closed) return;
+    this.#logger.warn('the browser gave a presentation up', { reason: error.message });
+    if (presentation === this.#joining) {
+      this.#abandonJoin();
+      this.#nextJoinAt = this.#clock.now() + JOIN_RETRY_MS;
+      return;
+    }
+    const now = this.#clock.now();
+    this.#failures = [...this.#failures.filter((at) => now - at < FAILURE_SPAN_MS), now];
+    if (this.#failures.length > MAX_FAILURES) {
+      this.#handlers.onError(error);
+      return;
+    }
+    // A fresh decoder often plays what made the last one stumble; it begins at the next key frame.
+    this.#needsKeyFrame = true;
+    this.#group.clear();
+    this.#replace();
+  }
+}

@@ -1,0 +1,157 @@
+import { StreamError } from '../../shared/errors.js';
+import { type FragmentSample, writeFragment } from '../fmp4/fragment.js';
+
+/**
+ * Feeds one SourceBuffer, which takes one operation at a time: samples → MP4 fragments → `appendBuffer`. A sample goes
+ * out at once while the buffer is idle; what piles up while it is busy goes in one append.
+ */
+
+/** Bytes that wait at most: some seconds of the richest camera. Beyond, everything up to the next key frame is dropped. */
+const MAX_WAITING_BYTES = 16 * 1_048_576;
+/** Samples that wait at most: half a minute of video, or of audio. */
+const MAX_WAITING_SAMPLES = 1_000;
+
+export interface SourceBufferQueueHandlers {
+  /** The browser rejected the media; the buffer is of no more use. */
+  onError(error: StreamError): void;
+  /**
+   * The browser's own limit is reached. Returns the time, in seconds, before which media may be removed.
+   */
+  onQuotaExceeded(): number;
+}
+
+export class SourceBufferQueue {
+  readonly #buffer: SourceBuffer;
+  readonly #trackId: number;
+  readonly #handlers: SourceBufferQueueHandlers;
+  readonly #abort = new AbortController();
+  /** Written but not taken: an init segment, or a fragment that met the quota. */
+  #ready: { bytes: Uint8Array<ArrayBuffer>; samples: number }[] = [];
+  #mimeType: string | null = null;
+  #waiting: FragmentSample[] = [];
+  #waitingBytes = 0;
+  #removeBefore = 0;
+  #sequenceNumber = 0;
+  #quotaMet = false;
+  #needsKeyFrame = false;
+  #closed = false;
+  /** Samples dropped here: over a bound, or because the browser's quota left no room. */
+  droppedSamples = 0;
+
+  constructor(buffer: SourceBuffer, trackId: number, handlers: SourceBufferQueueHandlers) {
+    this.#buffer = buffer;
+    this.#trackId = trackId;
+    this.#handlers = handlers;
+    const signal = this.#abort.signal;
+    buffer.addEventListener('updateend', () => this.#pump(), { signal });
+    buffer.addEventListener('error', () => this.#fail('The browser could not read the media.'), { signal });
+  }
+
+  /** Samples that have not been handed to the browser yet. */
+  get waitingSamples(): number {
+    return this.#waiting.length;
+  }
+
+  /** Starts a new configuration: what waits goes out first. `mimeType` is set when the codec string has changed. */
+  appendInit(segment: Uint8Array<ArrayBuffer>, mimeType: string | null): void {
+    if (this.#waiting.length > 0) this.#ready.push(this.#takeFragment());
+    this.#ready.push({ bytes: segment, samples: 0 });
+    if (mimeType !== null) this.#mimeType = mimeType;
+    this.#pump();
+  }
+
+  append(sample: FragmentSample): void {
+    if (this.#closed) return;
+    if (this.#needsKeyFrame) {
+      if (!sample.unit.isKeyFrame) {
+        this.droppedSamples++;
+        return;
+      }
+      this.#needsKeyFrame = false;
+    }
+    this.#waiting.push(sample);
+    this.#waitingBytes += sample.unit.byteLength;
+    if (this.#waitingBytes > MAX_WAITING_BYTES || this.#waiting.length > MAX_WAITING_SAMPLES) this.#dropWaiting();
+    this.#pump();
+  }
+
+  /** Removes everything before `end` (seconds) when the buffer is next idle. */
+  removeBefore(end: number): void {
+    this.#removeBefore = Math.max(this.#removeBefore, end);
+    this.#pump();
+  }
+
+  /** Lets go of the buffer; may be called twice. */
+  close(): void {
+    this.#closed = true;
+    this.#abort.abort();
+    this.#waiting = [];
+    this.#ready = [];
+  }
+
+  #pump(): void {
+    if (this.#closed || this.#buffer.updating) return;
+    try {
+      if (this.#removeBefore > 0) {
+        const end = this.#removeBefore;
+        this.#removeBefore = 0;
+        if (this.#buffer.buffered.length > 0 && this.#buffer.buffered.start(0) < end) {
+          this.#buffer.remove(0, end);
+          return;
+        }
+      }
+      if (this.#mimeType !== null) {
+        this.#buffer.changeType(this.#mimeType);
+        this.#mimeType = null;
+      }
+      if (this.#ready.length === 0 && this.#waiting.length > 0) this.#ready.push(this.#takeFragment());
+      const next = this.#ready[0];
+      if (next === undefined) return;
+      this.#buffer.appendBuffer(next.bytes);
+      this.#ready.shift();
+      this.#quotaMet = false;
+    } catch (thrown) {
+      if (thrown instanceof DOMException && thrown.name === 'QuotaExceededError') this.#makeRoom();
+      else this.#fail('The browser refused the media.', thrown);
+    }
+  }
+
+  #takeFragment(): { bytes: Uint8Array<ArrayBuffer>; samples: number } {
+    const samples = this.#waiting.length;
+    const bytes = writeFragment(++this.#sequenceNumber, this.#trackId, this.#waiting);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    return { bytes, samples };
+  }
+
+  #makeRoom(): void {
+    if (this.#quotaMet) {
+      // Making room did not help: let go of what is waiting and go on at the next key frame.
+      this.droppedSamples += this.#ready.shift()?.samples ?? 0;
+      this.#dropWaiting();
+      this.#quotaMet = false;
+      return;
+    }
+    this.#quotaMet = true;
+    const end = this.#handlers.onQuotaExceeded();
+    if (end > 0) this.#buffer.remove(0, end);
+    else this.#pump();
+  }
+
+  /** Drops what waits up to its last key frame, or, without one, up to the next that comes. */
+  #dropWaiting(): void {
+    let keep = this.#waiting.length - 1;
+    while (keep > 0 && this.#waiting[keep]?.unit.isKeyFrame === false) keep--;
+    if (keep <= 0) keep = this.#waiting.length;
+    this.droppedSamples += keep;
+    this.#waiting.splice(0, keep);
+    this.#waitingBytes = this.#waiting.reduce((sum, sample) => sum + sample.unit.byteLength, 0);
+    this.#needsKeyFrame = this.#waiting.length === 0;
+  }
+
+  #fail(sentence: string, cause?: unknown): void {
+    if (this.#closed) return;
+    this.close();
+    this.#handlers.onError(new StreamError('media-failed', sentence, { cause }));
+  }
+}

@@ -1,0 +1,83 @@
+import { type ErrorCode, type RetryPolicy, StreamError } from '../../shared/errors.js';
+import type { RtspResponse } from '../../shared/rtsp-message.js';
+import { redactUrl } from '../../shared/rtsp-url.js';
+
+/**
+ * An RTSP response that is not success → an error with a sentence that a page can show (RFC 2326, 7.1.1 and section 11).
+ */
+
+/** The camera sends the client to another host, port or scheme: it takes another connection to follow. */
+export class RedirectError extends StreamError {
+  /** The new rtsp:// or rtsps:// URL, without credentials. */
+  readonly location: string;
+
+  constructor(location: string, options: { status?: number } = {}) {
+    super('redirected', `The camera says that the stream is at ${redactUrl(location)} now.`, options);
+    this.location = location;
+  }
+}
+
+interface Meaning {
+  code: ErrorCode;
+  /** Without the full stop: the method, status and reason follow. */
+  sentence: string;
+  retry?: RetryPolicy;
+}
+
+const meanings: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
+  [403, { code: 'forbidden', sentence: 'The camera does not allow this' }],
+  [404, { code: 'not-found', sentence: 'The camera has no stream at this address' }],
+  [408, { code: 'timeout', sentence: 'The camera waited too long for the request' }],
+  [410, { code: 'not-found', sentence: 'The stream is no longer at this address' }],
+  [453, { code: 'limit-reached', sentence: 'The camera has no bandwidth left for another viewer' }],
+  [454, { code: 'request-failed', sentence: 'The camera has ended the session' }],
+  [461, { code: 'transport-unsupported', sentence: 'The camera cannot send media over TCP, inside the connection' }],
+  [503, { code: 'limit-reached', sentence: 'The camera is busy, or has no room for another viewer' }],
+]);
+
+/** Statuses that say that the camera does not have the method or option: asking again will not help. */
+const unavailable: ReadonlySet<number> = new Set([405, 501, 505, 551]);
+
+/** Whether the status says that the server does not have the method, or not here. */
+export function saysMethodUnavailable(status: number): boolean {
+  return unavailable.has(status);
+}
+
+/**
+ * The error for a response that is not success.
+ * @param context - whether credentials were sent, which decides what a 401 means
+ */
+export function statusError(
+  method: string,
+  response: RtspResponse,
+  context: { credentialsSent: boolean },
+): StreamError {
+  const { status } = response;
+  const meaning = meaningOf(method, status, context);
+  const options = meaning.retry === undefined ? { status } : { status, retry: meaning.retry };
+  return new StreamError(meaning.code, `${meaning.sentence} (${method}: ${describe(response)}).`, options);
+}
+
+function meaningOf(method: string, status: number, context: { credentialsSent: boolean }): Meaning {
+  if (status === 401) {
+    const sentence = context.credentialsSent
+      ? 'The camera rejects the user name or the password'
+      : 'The camera asks for a user name and a password';
+    return { code: 'unauthorized', sentence };
+  }
+  // Cameras without TCP answer 400 to SETUP as well as 461.
+  if (status === 400 && method === 'SETUP') {
+    return { code: 'transport-unsupported', sentence: 'The camera refuses to send media over TCP, inside the connection' };
+  }
+  const known = meanings.get(status);
+  if (known !== undefined) return known;
+  if (unavailable.has(status)) return { code: 'request-failed', sentence: 'The camera cannot do this', retry: 'never' };
+  if (status >= 500) return { code: 'server-error', sentence: 'The camera has an internal error' };
+  return { code: 'request-failed', sentence: 'The camera refuses the request' };
+}
+
+/** Status and the camera's own words, which may be hostile: cut, and without control characters and credentials. */
+function describe(response: RtspResponse): string {
+  const printable = response.reason.replace(/[^\x20-\x7e\u00a0-\uffff]/g, ' ').slice(0, 80);
+  return `${response.status} ${redactUrl(printable)}`.trim();
+}

@@ -1,0 +1,389 @@
+/**
+ * Session descriptions (SDP, RFC 8866; in RTSP, RFC 2326, appendix C): text to objects and back. The grammar's work is
+ * sdp-transform's, and this is its only user; what cameras write beside the grammar is put right line by line before, so
+ * that one bad line never loses the session.
+ */
+import sdpTransform from 'sdp-transform';
+import { StreamError } from './errors.js';
+import { MAX_MEDIA, MAX_SDP_LINE_LENGTH, MAX_SDP_LINES } from './limits.js';
+import { decodeText } from './rtsp-message.js';
+
+export type MediaKind = 'video' | 'audio' | 'application' | 'other';
+
+export type MediaDirection = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive';
+
+/** One payload type of a medium: a=rtpmap, or RFC 3551's static table, with a=fmtp. */
+export interface MediaFormat {
+  payloadType: number;
+  /** In upper case: `H264`, `MPEG4-GENERIC`, `PCMU`. */
+  encodingName: string;
+  /** RTP clock in Hz; always above 0. */
+  clockRate: number;
+  /** Null when the description does not say. */
+  channels: number | null;
+  /** a=fmtp by lower-case name; the values exactly as written. */
+  parameters: ReadonlyMap<string, string>;
+}
+
+export interface MediaDescription {
+  /** Position among the m= lines, from 0. */
+  index: number;
+  kind: MediaKind;
+  /** `RTP/AVP`, as written. */
+  protocol: string;
+  /** Its own or the session's, as written, from the client's point of view (RFC 2326, C.1.6); null when not given. */
+  direction: MediaDirection | null;
+  /** a=control as written; see rtsp-url's `controlUrls`. */
+  control: string | null;
+  /** In the m= line's order; payload types that nothing explains are left out. */
+  formats: MediaFormat[];
+  /** a=framerate, frames a second. */
+  frameRate: number | null;
+  /** a=range as written, its own only. */
+  range: string | null;
+  /** b=AS, kbit/s. */
+  bandwidth: number | null;
+}
+
+export interface SessionDescription {
+  /** s=; null when missing or blank. */
+  name: string | null;
+  /** Session-level a=control. */
+  control: string | null;
+  /** Session-level a=range. */
+  range: string | null;
+  media: MediaDescription[];
+  /** All of it, as it came. */
+  text: string;
+}
+
+/** A static payload type or a name's own clock. */
+interface Encoding {
+  encodingName: string;
+  clockRate: number;
+  channels: number | null;
+}
+
+type Transformed = ReturnType<typeof sdpTransform.parse>;
+type TransformedMedia = Transformed['media'][number];
+
+/**
+ * Reads a session description, tolerantly. Lines, media sections and lengths beyond the limits are ignored. Throws
+ * `malformed-message` only when there is no m= line at all.
+ */
+export function parseSessionDescription(body: Uint8Array | string): SessionDescription {
+  const text = typeof body === 'string' ? body : decodeText(body);
+  const lines = cleanLines(text);
+  const parsed = sdpTransform.parse(lines.join('\r\n'));
+  if (parsed.media.length === 0) {
+    throw new StreamError('malformed-message', 'The session description names no media (it has no m= line).');
+  }
+  const media = parsed.media.map((medium, index) => toMedia(medium, index, parsed));
+  treatSentAsReceived(media);
+  return {
+    name: textOf(parsed.name),
+    control: textOf(parsed.control),
+    range: rangeOf(parsed),
+    media,
+    text,
+  };
+}
+
+/** What `serializeSessionDescription` adds to the description itself. */
+export interface SerializeOptions {
+  /** The o= line's numeric id and version (RFC 8866, 5.2). */
+  sessionId?: number;
+  sessionVersion?: number;
+  /** IPv4 or IPv6 address of the o= and c= lines. */
+  address?: string;
+}
+
+/**
+ * Writes a session description, with CRLF line ends. Throws `invalid-argument` when a text in it has a line end.
+ * @param description - as `parseSessionDescription` gives it; its `text` is not looked at
+ */
+export function serializeSessionDescription(
+  description: Omit<SessionDescription, 'text'>,
+  options: SerializeOptions = {},
+): string {
+  const { sessionId = 1, sessionVersion = 1, address = '0.0.0.0' } = options;
+  const ipVer = address.includes(':') ? 6 : 4;
+  const text = sdpTransform.write({
+    version: 0,
+    origin: { username: '-', sessionId, sessionVersion, netType: 'IN', ipVer, address: checked(address) },
+    name: checked(description.name ?? '-'),
+    connection: { version: ipVer, ip: address },
+    timing: { start: 0, stop: 0 },
+    ...attributes(description),
+    media: description.media.map((medium) => ({
+      type: medium.kind === 'other' ? 'application' : medium.kind,
+      port: 0,
+      protocol: checked(medium.protocol),
+      payloads: medium.formats.map((format) => format.payloadType).join(' '),
+      ...(medium.bandwidth === null ? {} : { bandwidth: [{ type: 'AS' as const, limit: medium.bandwidth }] }),
+      rtp: medium.formats.map((format) => ({
+        payload: format.payloadType,
+        codec: checked(format.encodingName),
+        rate: format.clockRate,
+        ...(format.channels === null ? {} : { encoding: format.channels }),
+      })),
+      fmtp: medium.formats
+        .filter((format) => format.parameters.size > 0)
+        .map((format) => ({ payload: format.payloadType, config: serializeParameters(format.parameters) })),
+      ...(medium.direction === null ? {} : { direction: medium.direction }),
+      ...(medium.frameRate === null ? {} : { framerate: medium.frameRate }),
+      ...attributes(medium),
+    })),
+  });
+  return text;
+}
+
+function attributes(part: { control: string | null; range: string | null }): {
+  control?: string;
+  invalid?: { value: string }[];
+} {
+  return {
+    ...(part.control === null ? {} : { control: checked(part.control) }),
+    ...(part.range === null ? {} : { invalid: [{ value: `range:${checked(part.range)}` }] }),
+  };
+}
+
+function serializeParameters(parameters: ReadonlyMap<string, string>): string {
+  return [...parameters].map(([name, value]) => checked(value === '' ? name : `${name}=${value}`)).join('; ');
+}
+
+function checked(text: string): string {
+  if (/[\r\n\0]/.test(text))
+    throw new StreamError('invalid-argument', 'A text in a session description has a line end.');
+  return text;
+}
+
+/** Keeps the lines that are looked at, each in the form that the grammar wants. */
+function cleanLines(text: string): string[] {
+  const cleaned: string[] = [];
+  let media = 0;
+  let start = 0;
+  for (let count = 0; count < MAX_SDP_LINES && start < text.length; count++) {
+    const lineEnd = text.indexOf('\n', start);
+    const end = lineEnd < 0 ? text.length : lineEnd;
+    if (end - start <= MAX_SDP_LINE_LENGTH) {
+      const line = cleanLine(
+        text
+          .slice(start, end)
+          .replace(/[\s\0]+/g, ' ')
+          .trim(),
+      );
+      if (line?.startsWith('m=') && ++media > MAX_MEDIA) break;
+      if (line !== null) cleaned.push(line);
+    }
+    start = end + 1;
+  }
+  return cleaned;
+}
+
+/** @param line - blanks single, none at the ends */
+function cleanLine(line: string): string | null {
+  const value = line.slice(2).trim();
+  switch (line.slice(0, 2)) {
+    case 's=':
+      return `s=${value}`;
+    case 'b=':
+      return /^AS:\d{1,9}$/.test(value) ? `b=${value}` : null;
+    case 'm=':
+      return cleanMedia(value);
+    case 'a=':
+      return cleanAttribute(value);
+    default:
+      // Origin, connection and times are broken on many cameras, and nothing here needs them.
+      return null;
+  }
+}
+
+/** TP-Link: `m=application/TP-LINK 0 RTP/AVP smart/1/90000`, `m=vana …`: a medium nobody knows, but it counts. */
+function cleanMedia(value: string): string {
+  const [type = '', ...words] = value.split(' ');
+  const kind = /^(?:video|audio|application)$/i.test(type) ? type.toLowerCase() : 'other';
+  const protocolIndex = words.findIndex((word) => /^[A-Za-z]\w*(?:\/\w+)*$/.test(word));
+  const protocol = protocolIndex < 0 ? 'RTP/AVP' : words[protocolIndex];
+  const payloadTypes = words.slice(protocolIndex < 0 ? 1 : protocolIndex + 1).filter(isPayloadType);
+  return `m=${kind} 0 ${protocol} ${payloadTypes.join(' ')}`.trim();
+}
+
+function cleanAttribute(value: string): string | null {
+  const colon = value.indexOf(':');
+  const name = (colon < 0 ? value : value.slice(0, colon)).trim().toLowerCase();
+  const rest = colon < 0 ? '' : value.slice(colon + 1).trim();
+  switch (name) {
+    case 'rtpmap': {
+      const match = /^(\d{1,3}) ([\w.-]+)(?: ?\/ ?(\d{1,9}))?(?: ?\/ ?(\d{1,3}))?/.exec(rest);
+      if (match === null || !isPayloadType(match[1] ?? '')) return null;
+      // A rate of 0 stands for a missing one.
+      return `a=rtpmap:${match[1]} ${match[2]}/${match[3] ?? 0}${match[4] === undefined ? '' : `/${match[4]}`}`;
+    }
+    case 'fmtp': {
+      const match = /^(\d{1,3}) (.*)$/.exec(rest);
+      return match === null || !isPayloadType(match[1] ?? '') ? null : `a=fmtp:${match[1]} ${match[2]}`;
+    }
+    case 'control':
+    case 'range':
+      return rest === '' ? null : `a=${name}:${rest}`;
+    case 'framerate':
+    case 'x-framerate': {
+      const rate = Number.parseFloat(rest);
+      return rate > 0 && rate <= 1_000 ? `a=framerate:${rate}` : null;
+    }
+    case 'sendrecv':
+    case 'sendonly':
+    case 'recvonly':
+    case 'inactive':
+      return `a=${name}`;
+    default:
+      return null;
+  }
+}
+
+function isPayloadType(word: string): boolean {
+  return /^\d{1,3}$/.test(word) && Number(word) <= 127;
+}
+
+function toMedia(medium: TransformedMedia, index: number, session: Transformed): MediaDescription {
+  const kind =
+    medium.type === 'video' || medium.type === 'audio' || medium.type === 'application' ? medium.type : 'other';
+  return {
+    index,
+    kind,
+    protocol: medium.protocol,
+    direction: medium.direction ?? session.direction ?? null,
+    control: textOf(medium.control),
+    formats: payloadTypesOf(medium)
+      .map((payloadType) => toFormat(medium, kind, payloadType, session))
+      .filter((format) => format !== null),
+    frameRate: medium.framerate === undefined ? null : Number(medium.framerate),
+    range: rangeOf(medium),
+    bandwidth: medium.bandwidth?.[0]?.limit ?? null,
+  };
+}
+
+function toFormat(
+  medium: TransformedMedia,
+  kind: MediaKind,
+  payloadType: number,
+  session: Transformed,
+): MediaFormat | null {
+  // An rtpmap wins over the static table: there are cameras with AAC on payload type 0.
+  const map =
+    medium.rtp.find((line) => line.payload === payloadType) ??
+    strayLine(medium, payloadType, session, (other) => other.rtp, !staticEncodings.has(payloadType));
+  const encoding = map === undefined ? staticEncodings.get(payloadType) : toEncoding(map, kind);
+  if (encoding === undefined) return null;
+  const fmtp =
+    medium.fmtp.find((line) => line.payload === payloadType) ??
+    strayLine(medium, payloadType, session, (other) => other.fmtp, true);
+  return { payloadType, ...encoding, parameters: parseParameters(String(fmtp?.config ?? '')) };
+}
+
+/**
+ * The a=rtpmap or a=fmtp of a payload type that its own media section lacks: one under another medium that does not have
+ * this payload type itself, or the section's only one, if its payload type is nobody's.
+ */
+function strayLine<Line extends { payload: number }>(
+  medium: TransformedMedia,
+  payloadType: number,
+  session: Transformed,
+  linesOf: (part: TransformedMedia) => Line[],
+  takeOnly: boolean,
+): Line | undefined {
+  // Some cameras write the video's fmtp under the audio's m= line.
+  for (const other of session.media) {
+    if (other === medium || payloadTypesOf(other).includes(payloadType)) continue;
+    const line = linesOf(other).find((candidate) => candidate.payload === payloadType);
+    if (line !== undefined) return line;
+  }
+  // Vitek: rtpmap 98 with fmtp 62; others 97 with 104.
+  const [only, ...more] = linesOf(medium);
+  if (!takeOnly || only === undefined || more.length > 0) return undefined;
+  const isClaimed = session.media.some((other) => payloadTypesOf(other).includes(only.payload));
+  return isClaimed ? undefined : only;
+}
+
+function toEncoding(map: TransformedMedia['rtp'][number], kind: MediaKind): Encoding {
+  const encodingName = String(map.codec).toUpperCase();
+  // Opus has one clock and channel count, whatever the camera says (RFC 7587, 7).
+  if (encodingName === 'OPUS') return { encodingName, clockRate: 48_000, channels: 2 };
+  const rate = Number(map.rate);
+  const channels = Number(map.encoding ?? 0);
+  const known = [...staticEncodings.values()].find((encoding) => encoding.encodingName === encodingName);
+  const fallback = known?.clockRate ?? (kind === 'audio' ? 8_000 : 90_000);
+  return { encodingName, clockRate: rate > 0 ? rate : fallback, channels: channels > 0 ? channels : null };
+}
+
+function payloadTypesOf(medium: TransformedMedia): number[] {
+  const words = String(medium.payloads ?? '').split(' ');
+  return [...new Set(words.filter((word) => word !== '').map(Number))];
+}
+
+/** Parted at `;`, the name at the first `=`: base64 ends in more of them. The first of a name counts. */
+function parseParameters(config: string): Map<string, string> {
+  const parameters = new Map<string, string>();
+  for (const part of config.split(';')) {
+    const equals = part.indexOf('=');
+    const name = (equals < 0 ? part : part.slice(0, equals)).trim().toLowerCase();
+    const value = equals < 0 ? '' : part.slice(equals + 1).trim();
+    if (name !== '' && !parameters.has(name)) parameters.set(name, unquoted(value));
+  }
+  return parameters;
+}
+
+function unquoted(value: string): string {
+  return value.length >= 2 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+}
+
+/** Some cameras say `sendonly` of everything, from their own point of view: then it says nothing. */
+function treatSentAsReceived(media: MediaDescription[]): void {
+  if (media.every((medium) => medium.direction === 'sendonly')) {
+    for (const medium of media) medium.direction = null;
+  }
+}
+
+/** sdp-transform makes numbers of what looks like one, only if they come out as the same text again. */
+function textOf(value: string | number | undefined): string | null {
+  const text = value === undefined ? '' : String(value).trim();
+  return text === '' ? null : text;
+}
+
+function rangeOf(part: { invalid?: { value: string }[] }): string | null {
+  const line = part.invalid?.find((attribute) => String(attribute.value).startsWith('range:'));
+  return line === undefined ? null : String(line.value).slice('range:'.length);
+}
+
+/** RFC 3551, tables 4 and 5. */
+const staticEncodings: ReadonlyMap<number, Encoding> = new Map(
+  (
+    [
+      [0, 'PCMU', 8_000, 1],
+      [3, 'GSM', 8_000, 1],
+      [4, 'G723', 8_000, 1],
+      [5, 'DVI4', 8_000, 1],
+      [6, 'DVI4', 16_000, 1],
+      [7, 'LPC', 8_000, 1],
+      [8, 'PCMA', 8_000, 1],
+      [9, 'G722', 8_000, 1],
+      [10, 'L16', 44_100, 2],
+      [11, 'L16', 44_100, 1],
+      [12, 'QCELP', 8_000, 1],
+      [13, 'CN', 8_000, 1],
+      [14, 'MPA', 90_000, null],
+      [15, 'G728', 8_000, 1],
+      [16, 'DVI4', 11_025, 1],
+      [17, 'DVI4', 22_050, 1],
+      [18, 'G729', 8_000, 1],
+      [25, 'CELB', 90_000, null],
+      [26, 'JPEG', 90_000, null],
+      [28, 'NV', 90_000, null],
+      [31, 'H261', 90_000, null],
+      [32, 'MPV', 90_000, null],
+      [33, 'MP2T', 90_000, null],
+      [34, 'H263', 90_000, null],
+    ] as const
+  ).map(([payloadType, encodingName, clockRate, channels]) => [payloadType, { encodingName, clockRate, channels }]),
+);

@@ -1,0 +1,191 @@
+import { fileURLToPath } from 'node:url';
+import { type LineProcess, startLineProcess } from './child-process.js';
+
+/** A live H.264 picture with the picture clock in it (see picture_clock.py). */
+export interface LiveVideo {
+  /** Pixels; a multiple of 8, at least 256. */
+  width?: number;
+  height?: number;
+  frameRate?: number;
+  /** kbit/s. */
+  bitrate?: number;
+  /** Frames from one key frame to the next. */
+  keyInterval?: number;
+  profile?: 'constrained-baseline' | 'baseline' | 'main' | 'high';
+  /** Slices of a picture. */
+  slices?: number;
+  /** x264's speed preset. */
+  preset?: string;
+  /** Seconds between parameter sets in the stream; -1 with every key frame, 0 never (only in the SDP). */
+  configInterval?: number;
+}
+
+/** A live AAC tone. */
+export interface LiveAudio {
+  sampleRate?: number;
+  channels?: number;
+  /** bit/s. */
+  bitrate?: number;
+  /** A steady tone, or one tick a second. */
+  wave?: 'sine' | 'ticks';
+  /** How much later than its time stamps the sound is sent. */
+  delayMs?: number;
+  /** Sound that is left out, counted from the first block; `forMs` null: for ever. From 0 for ever: announced, never sent. */
+  gap?: { fromMs: number; forMs: number | null };
+}
+
+export interface Mount {
+  /** Absolute: `/live`. */
+  path: string;
+  /** `true` or `{}`: 640×360 at 25 frames a second, 1 Mbit/s, a key frame a second. */
+  video?: LiveVideo | true;
+  /** `true` or `{}`: stereo, 48 kHz. */
+  audio?: LiveAudio | true;
+  /** An MP4 file instead, seekable; `tracks` as the file has them. */
+  file?: { path: string; tracks: ('video' | 'audio')[] };
+  /** Whether all viewers see one encoder's stream (then later ones start between key frames); default false. */
+  shared?: boolean;
+  /** Refuses RTP over the RTSP connection with 461. */
+  udpOnly?: boolean;
+  /** Milliseconds that the server's own pipeline is allowed to hold. */
+  latencyMs?: number;
+}
+
+export interface CameraOptions {
+  /** Default: `/live` with video. */
+  mounts?: Mount[];
+  /** 0 takes a free one. */
+  port?: number;
+  users?: { scheme: 'basic' | 'digest'; username: string; password: string; realm?: string };
+  tls?: { certificate: string; key: string };
+  /** Seconds of the RTSP session time-out that the server announces. */
+  sessionTimeoutSeconds?: number;
+}
+
+/** What the server says about its clients, in order. */
+export type CameraEvent =
+  | { event: 'connected' | 'closed'; client: number }
+  | { event: 'request'; client: number; method: string; path: string | null }
+  | { event: 'media'; path: string };
+
+export interface GStreamerCamera {
+  readonly port: number;
+  readonly pid: number;
+  /** Everything said since the start, restarts included. */
+  readonly events: readonly CameraEvent[];
+  /** The URL of a mount, with credentials when asked for. */
+  url(path?: string, credentials?: 'with-credentials'): string;
+  /** The first event, past or to come, that matches. */
+  waitForEvent(matches: (event: CameraEvent) => boolean, timeoutMs?: number): Promise<CameraEvent>;
+  /** SIGSTOP: connections stay open, nothing is sent. */
+  freeze(): void;
+  thaw(): void;
+  /** SIGKILL: the machine resets its connections. */
+  kill(): Promise<void>;
+  /** Starts it again on the same port, after `kill` or `stop` (or at once, killing it). */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const script = fileURLToPath(new URL('./gstreamer-camera.py', import.meta.url));
+const host = '127.0.0.1';
+
+const videoDefaults: Required<LiveVideo> = {
+  width: 640,
+  height: 360,
+  frameRate: 25,
+  bitrate: 1_000,
+  keyInterval: 25,
+  profile: 'main',
+  slices: 1,
+  preset: 'superfast',
+  configInterval: -1,
+};
+
+const audioDefaults = { sampleRate: 48_000, channels: 2, bitrate: 96_000, wave: 'sine', delayMs: 0 } as const;
+
+function completeMount(mount: Mount): object {
+  return {
+    path: mount.path,
+    video: mount.video === undefined ? null : { ...videoDefaults, ...(mount.video === true ? {} : mount.video) },
+    audio: mount.audio === undefined ? null : { ...audioDefaults, ...(mount.audio === true ? {} : mount.audio) },
+    file: mount.file ?? null,
+    shared: mount.shared ?? false,
+    udpOnly: mount.udpOnly ?? false,
+    latencyMs: mount.latencyMs ?? 200,
+  };
+}
+
+/** Starts GStreamer's RTSP server on a loopback port and waits until it listens. */
+export async function startGStreamerCamera(options: CameraOptions = {}): Promise<GStreamerCamera> {
+  const events: CameraEvent[] = [];
+  const waiting = new Set<(event: CameraEvent) => void>();
+  const users = options.users;
+
+  async function start(port: number): Promise<{ child: LineProcess; port: number }> {
+    const configuration = {
+      host,
+      port,
+      users: users === undefined ? null : { realm: 'camera', ...users },
+      tls: options.tls ?? null,
+      sessionTimeoutSeconds: options.sessionTimeoutSeconds ?? null,
+      mounts: (options.mounts ?? [{ path: '/live', video: true as const }]).map(completeMount),
+    };
+    const child = startLineProcess('/usr/bin/python3', ['-B', script, JSON.stringify(configuration)]);
+    child.onLine((line) => {
+      const event = JSON.parse(line) as CameraEvent;
+      events.push(event);
+      for (const check of [...waiting]) check(event);
+    });
+    const bound = await child.waitForLine((line) => {
+      const event = JSON.parse(line) as { event: string; port?: number; reason?: string };
+      if (event.event === 'failed') throw new Error(event.reason);
+      return event.event === 'ready' ? event.port : null;
+    }, 30_000);
+    return { child, port: bound };
+  }
+
+  let { child, port } = await start(options.port ?? 0);
+  return {
+    get port() {
+      return port;
+    },
+    get pid() {
+      return child.pid;
+    },
+    events,
+    url(path = '/live', credentials) {
+      const userinfo =
+        credentials === undefined || users === undefined
+          ? ''
+          : `${encodeURIComponent(users.username)}:${encodeURIComponent(users.password)}@`;
+      return `${options.tls === undefined ? 'rtsp' : 'rtsps'}://${userinfo}${host}:${port}${path}`;
+    },
+    waitForEvent(matches, timeoutMs = 10_000) {
+      const past = events.find(matches);
+      if (past !== undefined) return Promise.resolve(past);
+      return new Promise((resolve, reject) => {
+        const check = (event: CameraEvent) => {
+          if (!matches(event)) return;
+          clearTimeout(timer);
+          waiting.delete(check);
+          resolve(event);
+        };
+        const timer = setTimeout(() => {
+          waiting.delete(check);
+          reject(new Error(`The camera reported no such event within ${timeoutMs} ms: ${JSON.stringify(events)}`));
+        }, timeoutMs);
+        waiting.add(check);
+      });
+    },
+    freeze: () => child.signal('SIGSTOP'),
+    thaw: () => child.signal('SIGCONT'),
+    kill: () => child.kill(),
+    async restart() {
+      await child.kill();
+      ({ child, port } = await start(port));
+    },
+    // Nothing in it needs a goodbye, and GStreamer's threads can be slow to give one.
+    stop: () => child.kill(),
+  };
+}
