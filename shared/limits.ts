@@ -30,12 +30,20 @@ export const MAX_ACCESS_UNIT_BYTES = 8 * 1_048_576;
 export const MAX_NAL_UNITS = 256;
 /** Packets that carry one access unit: the largest one in packets of 512 bytes. Each keeps its chunk of memory alive. */
 export const MAX_ACCESS_UNIT_PACKETS = 16_384;
+/** Audio access units in one packet: more than fit into an Ethernet frame even at 6 bytes each. */
+export const MAX_AUDIO_UNITS_PER_PACKET = 256;
 /** A forward jump in sequence numbers up to this is loss; beyond it the sender started anew (RFC 3550, A.1). */
 export const MAX_SEQUENCE_DROPOUT = 3_000;
 /** A backward jump up to this is a late packet (RFC 3550, A.1). */
 export const MAX_SEQUENCE_MISORDER = 100;
 /** Interleaved packets held while the PLAY reply is awaited: some servers send first. */
 export const MAX_EARLY_PACKETS = 1_024;
+
+// RTSP requests.
+/** Requests given up (time-out, abort) whose responses may yet come: more are forgotten. */
+export const MAX_UNANSWERED_REQUESTS = 16;
+/** Requests of a server that are answered in a second: beyond it, it only wants to be answered. */
+export const MAX_SERVER_REQUESTS_PER_SECOND = 20;
 
 // Waiting, in milliseconds.
 /** For the WebSocket or TCP connection to open. */
@@ -58,3 +66,42 @@ export const RECEIVER_REPORT_INTERVAL_MS = 5_000;
 export const MAX_REDIRECTS = 3;
 /** UTF-8 bytes of a WebSocket close reason (RFC 6455, 5.5.1). */
 export const MAX_CLOSE_REASON_BYTES = 123;
+
+// The proxy. Its waits end before the page's own (CONNECT_TIMEOUT_MS, REQUEST_TIMEOUT_MS), so that the page learns why.
+/** Bytes of one WebSocket message from a viewer: requests and receiver reports, later what a page records. */
+export const MAX_VIEWER_MESSAGE_BYTES = 1_048_576;
+/** Requests of one viewer that wait for the camera's answers. */
+export const MAX_QUEUED_REQUESTS = 32;
+/** Addresses of one host name that are tried. */
+export const MAX_TARGET_ADDRESSES = 8;
+/** Bytes of one read from a camera: what a busy process finds waiting goes out as one WebSocket message. */
+export const UPSTREAM_READ_BYTES = 65_536;
+/** Bytes waiting for a camera to read above which receiver reports are dropped rather than queued. */
+export const MAX_UPSTREAM_BACKLOG_BYTES = 65_536;
+/** Bytes waiting for a viewer of a live stream, the kernel's buffers full, above which whole frames are dropped: 1 s at 4 Mbit/s. */
+export const LIVE_BACKLOG_BYTES = 524_288;
+/** Bytes waiting below which a live stream goes on, at a key frame. */
+export const LIVE_RESUME_BYTES = 65_536;
+/** Bytes waiting above which not even the rest of a frame or RTCP is sent, nor the viewer's requests are read. */
+export const MAX_LIVE_BACKLOG_BYTES = 2_097_152;
+/** For a viewer's first request after the WebSocket has opened. */
+export const FIRST_REQUEST_TIMEOUT_MS = 10_000;
+/** For the TCP and TLS connection to a camera, name look-up included. */
+export const UPSTREAM_CONNECT_TIMEOUT_MS = 5_000;
+/** For a camera's answer to a request. */
+export const CAMERA_RESPONSE_TIMEOUT_MS = 8_000;
+/** How long a viewer of a camera that is away is held in the hope that it comes back. */
+export const VIEWER_HOLD_MS = 8_000;
+/** Between two attempts to reach a camera that is away: the first, doubled up to the last. */
+export const MIN_PROBE_INTERVAL_MS = 250;
+export const MAX_PROBE_INTERVAL_MS = 2_000;
+/** Between two attempts with credentials that a camera has rejected: five a few minutes lock accounts. */
+export const REJECTED_CREDENTIALS_INTERVAL_MS = 60_000;
+/** Without a byte from a camera that plays; sender reports alone come every 5 s or so. */
+export const SILENCE_TIMEOUT_MS = 30_000;
+/** Between two pings; a viewer that gave no sign of life in between is gone. */
+export const PING_INTERVAL_MS = 15_000;
+/** For a WebSocket's closing handshake. */
+export const CLOSE_HANDSHAKE_TIMEOUT_MS = 5_000;
+/** For all connections together to end in good order when the proxy goes down. */
+export const SHUTDOWN_TIMEOUT_MS = 3_000;

@@ -94,7 +94,7 @@ export type RtspMessage = RtspRequest | RtspResponse;
 /** What the first line of a message says. */
 export type StartLine = Pick<RtspRequest, 'kind' | 'method' | 'url'> | Pick<RtspResponse, 'kind' | 'status' | 'reason'>;
 
-const statusLinePattern = /^RTSP\/1\.\d+[ \t]+(\d{3})(?!\d)([^]*)$/;
+const statusLinePattern = /^RTSP\/1\.\d+[ \t]+(\d{3})(?!\d)([\s\S]*)$/;
 const versionPattern = /^RTSP\/1\.\d+$/;
 
 /**

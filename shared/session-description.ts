@@ -46,7 +46,7 @@ export interface MediaDescription {
 }
 
 export interface SessionDescription {
-  /** s=; null when missing or blank. */
+  /** s=; null when missing, blank or `-`. */
   name: string | null;
   /** Session-level a=control. */
   control: string | null;
@@ -78,7 +78,8 @@ export function parseSessionDescription(body: Uint8Array | string): SessionDescr
   if (parsed.media.length === 0) {
     throw new StreamError('malformed-message', 'The session description names no media (it has no m= line).');
   }
-  const media = parsed.media.map((medium, index) => toMedia(medium, index, parsed));
+  const sections = parsed.media.map((medium) => ({ medium, payloadTypes: payloadTypesOf(medium) }));
+  const media = sections.map((section, index) => toMedia(section, index, sections, parsed.direction ?? null));
   treatSentAsReceived(media);
   return {
     name: textOf(parsed.name),
@@ -162,21 +163,11 @@ function checked(text: string): string {
 function cleanLines(text: string): string[] {
   const cleaned: string[] = [];
   let media = 0;
-  let start = 0;
-  for (let count = 0; count < MAX_SDP_LINES && start < text.length; count++) {
-    const lineEnd = text.indexOf('\n', start);
-    const end = lineEnd < 0 ? text.length : lineEnd;
-    if (end - start <= MAX_SDP_LINE_LENGTH) {
-      const line = cleanLine(
-        text
-          .slice(start, end)
-          .replace(/[\s\0]+/g, ' ')
-          .trim(),
-      );
-      if (line?.startsWith('m=') && ++media > MAX_MEDIA) break;
-      if (line !== null) cleaned.push(line);
-    }
-    start = end + 1;
+  for (const raw of text.split(/\r\n|\r|\n/, MAX_SDP_LINES)) {
+    if (raw.length > MAX_SDP_LINE_LENGTH) continue;
+    const line = cleanLine(raw.replace(/[\s\0]+/g, ' ').trim());
+    if (line?.startsWith('m=') && ++media > MAX_MEDIA) break;
+    if (line !== null) cleaned.push(line);
   }
   return cleaned;
 }
@@ -186,7 +177,8 @@ function cleanLine(line: string): string | null {
   const value = line.slice(2).trim();
   switch (line.slice(0, 2)) {
     case 's=':
-      return `s=${value}`;
+      // A lone dash is the standard's way to give no name (RFC 8866, 5.3).
+      return value === '' || value === '-' ? null : `s=${value}`;
     case 'b=':
       return /^AS:\d{1,9}$/.test(value) ? `b=${value}` : null;
     case 'm=':
@@ -205,7 +197,10 @@ function cleanMedia(value: string): string {
   const kind = /^(?:video|audio|application)$/i.test(type) ? type.toLowerCase() : 'other';
   const protocolIndex = words.findIndex((word) => /^[A-Za-z]\w*(?:\/\w+)*$/.test(word));
   const protocol = protocolIndex < 0 ? 'RTP/AVP' : words[protocolIndex];
-  const payloadTypes = words.slice(protocolIndex < 0 ? 1 : protocolIndex + 1).filter(isPayloadType);
+  const payloadTypes = words
+    .slice(protocolIndex < 0 ? 1 : protocolIndex + 1)
+    .filter(isPayloadType)
+    .map(Number);
   return `m=${kind} 0 ${protocol} ${payloadTypes.join(' ')}`.trim();
 }
 
@@ -218,11 +213,11 @@ function cleanAttribute(value: string): string | null {
       const match = /^(\d{1,3}) ([\w.-]+)(?: ?\/ ?(\d{1,9}))?(?: ?\/ ?(\d{1,3}))?/.exec(rest);
       if (match === null || !isPayloadType(match[1] ?? '')) return null;
       // A rate of 0 stands for a missing one.
-      return `a=rtpmap:${match[1]} ${match[2]}/${match[3] ?? 0}${match[4] === undefined ? '' : `/${match[4]}`}`;
+      return `a=rtpmap:${Number(match[1])} ${match[2]}/${match[3] ?? 0}${match[4] === undefined ? '' : `/${match[4]}`}`;
     }
     case 'fmtp': {
       const match = /^(\d{1,3}) (.*)$/.exec(rest);
-      return match === null || !isPayloadType(match[1] ?? '') ? null : `a=fmtp:${match[1]} ${match[2]}`;
+      return match === null || !isPayloadType(match[1] ?? '') ? null : `a=fmtp:${Number(match[1])} ${match[2]}`;
     }
     case 'control':
     case 'range':
@@ -246,17 +241,29 @@ function isPayloadType(word: string): boolean {
   return /^\d{1,3}$/.test(word) && Number(word) <= 127;
 }
 
-function toMedia(medium: TransformedMedia, index: number, session: Transformed): MediaDescription {
+/** One media section as sdp-transform has it, with the payload types of its m= line. */
+interface Section {
+  medium: TransformedMedia;
+  payloadTypes: ReadonlySet<number>;
+}
+
+function toMedia(
+  section: Section,
+  index: number,
+  all: readonly Section[],
+  sessionDirection: MediaDirection | null,
+): MediaDescription {
+  const { medium, payloadTypes } = section;
   const kind =
     medium.type === 'video' || medium.type === 'audio' || medium.type === 'application' ? medium.type : 'other';
   return {
     index,
     kind,
-    protocol: medium.protocol,
-    direction: medium.direction ?? session.direction ?? null,
+    protocol: String(medium.protocol),
+    direction: medium.direction ?? sessionDirection,
     control: textOf(medium.control),
-    formats: payloadTypesOf(medium)
-      .map((payloadType) => toFormat(medium, kind, payloadType, session))
+    formats: [...payloadTypes]
+      .map((payloadType) => toFormat(section, kind, payloadType, all))
       .filter((format) => format !== null),
     frameRate: medium.framerate === undefined ? null : Number(medium.framerate),
     range: rangeOf(medium),
@@ -264,46 +271,40 @@ function toMedia(medium: TransformedMedia, index: number, session: Transformed):
   };
 }
 
-function toFormat(
-  medium: TransformedMedia,
-  kind: MediaKind,
-  payloadType: number,
-  session: Transformed,
-): MediaFormat | null {
+function toFormat(section: Section, kind: MediaKind, payloadType: number, all: readonly Section[]): MediaFormat | null {
+  const fixed = staticEncodings.get(payloadType);
   // An rtpmap wins over the static table: there are cameras with AAC on payload type 0.
   const map =
-    medium.rtp.find((line) => line.payload === payloadType) ??
-    strayLine(medium, payloadType, session, (other) => other.rtp, !staticEncodings.has(payloadType));
-  const encoding = map === undefined ? staticEncodings.get(payloadType) : toEncoding(map, kind);
+    section.medium.rtp.find((line) => line.payload === payloadType) ??
+    (fixed === undefined ? strayLine(section, payloadType, all, (medium) => medium.rtp) : undefined);
+  const encoding = map === undefined ? fixed : toEncoding(map, kind);
   if (encoding === undefined) return null;
   const fmtp =
-    medium.fmtp.find((line) => line.payload === payloadType) ??
-    strayLine(medium, payloadType, session, (other) => other.fmtp, true);
+    section.medium.fmtp.find((line) => line.payload === payloadType) ??
+    strayLine(section, payloadType, all, (medium) => medium.fmtp);
   return { payloadType, ...encoding, parameters: parseParameters(String(fmtp?.config ?? '')) };
 }
 
 /**
  * The a=rtpmap or a=fmtp of a payload type that its own media section lacks: one under another medium that does not have
- * this payload type itself, or the section's only one, if its payload type is nobody's.
+ * this payload type itself, or else the section's only one, if its payload type is nobody's.
  */
 function strayLine<Line extends { payload: number }>(
-  medium: TransformedMedia,
+  section: Section,
   payloadType: number,
-  session: Transformed,
-  linesOf: (part: TransformedMedia) => Line[],
-  takeOnly: boolean,
+  all: readonly Section[],
+  linesOf: (medium: TransformedMedia) => Line[],
 ): Line | undefined {
   // Some cameras write the video's fmtp under the audio's m= line.
-  for (const other of session.media) {
-    if (other === medium || payloadTypesOf(other).includes(payloadType)) continue;
-    const line = linesOf(other).find((candidate) => candidate.payload === payloadType);
+  for (const other of all) {
+    if (other === section || other.payloadTypes.has(payloadType)) continue;
+    const line = linesOf(other.medium).find((candidate) => candidate.payload === payloadType);
     if (line !== undefined) return line;
   }
   // Vitek: rtpmap 98 with fmtp 62; others 97 with 104.
-  const [only, ...more] = linesOf(medium);
-  if (!takeOnly || only === undefined || more.length > 0) return undefined;
-  const isClaimed = session.media.some((other) => payloadTypesOf(other).includes(only.payload));
-  return isClaimed ? undefined : only;
+  const [only, ...more] = linesOf(section.medium);
+  if (only === undefined || more.length > 0) return undefined;
+  return all.some((other) => other.payloadTypes.has(only.payload)) ? undefined : only;
 }
 
 function toEncoding(map: TransformedMedia['rtp'][number], kind: MediaKind): Encoding {
@@ -317,9 +318,9 @@ function toEncoding(map: TransformedMedia['rtp'][number], kind: MediaKind): Enco
   return { encodingName, clockRate: rate > 0 ? rate : fallback, channels: channels > 0 ? channels : null };
 }
 
-function payloadTypesOf(medium: TransformedMedia): number[] {
+function payloadTypesOf(medium: TransformedMedia): ReadonlySet<number> {
   const words = String(medium.payloads ?? '').split(' ');
-  return [...new Set(words.filter((word) => word !== '').map(Number))];
+  return new Set(words.filter((word) => word !== '').map(Number));
 }
 
 /** Parted at `;`, the name at the first `=`: base64 ends in more of them. The first of a name counts. */

@@ -1,3 +1,4 @@
+/// <reference path="../../shared/globals.d.ts" />
 import { BitReader } from './bit-reader.js';
 import { parseSps, reorderDepth, type Sps } from './h264-sps.js';
 import { splitAnnexB, unescapeNalUnit } from './nal-unit.js';

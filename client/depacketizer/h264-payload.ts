@@ -15,24 +15,24 @@ export interface NalUnit {
   readonly pieces: readonly Uint8Array[];
   /** Bytes of all pieces. */
   readonly byteLength: number;
-  /** The first bytes after the NAL unit header: as many as came in one packet, at least 1. */
+  /** What follows the NAL unit header, as far as it came in the same packet. */
   readonly body: Uint8Array;
 }
 
 /**
  * What a payload turned out to be. `incomplete`: a fragment whose beginning is missing, or that ends an unfinished one;
- * `malformed`: it breaks the payload format.
+ * `malformed`: it breaks the payload format, and media may be missing; `ignored`: it has nothing that anybody defined.
  */
-export type PayloadResult = 'ok' | 'incomplete' | 'malformed';
+export type PayloadResult = 'ok' | 'incomplete' | 'malformed' | 'ignored';
 
 const STAP_A = 24;
 const FU_A = 28;
-/** NAL unit types up to here travel as themselves; 0 and 30 and 31 are reserved, the rest belongs to interleaved mode. */
+/** NAL unit types up to here travel as themselves; the rest, up to the reserved ones, belongs to interleaved mode. */
 const LAST_SINGLE = 23;
+const FIRST_RESERVED = 30;
 const FU_START = 0x80;
 const FU_END = 0x40;
 const LENGTH_BYTES = 4;
-const noPieces: readonly Uint8Array[] = [];
 
 export class H264PayloadReader {
   readonly #onNalUnit: (nalUnit: NalUnit) => void;
@@ -68,10 +68,10 @@ export class H264PayloadReader {
   }
 
   push(payload: Uint8Array): PayloadResult {
+    if (payload.length === 0) return 'ignored';
     const type = (payload[0] ?? 0) & 0x1f;
     if (type === FU_A) return this.#pushFragment(payload);
     const result = this.abort() ? 'incomplete' : 'ok';
-    if (payload.length === 0) return 'malformed';
     const outcome = type === STAP_A ? this.#pushAggregate(payload) : this.#pushWhole(payload);
     return outcome === 'ok' ? result : outcome;
   }
@@ -86,7 +86,7 @@ export class H264PayloadReader {
         return payload.subarray(position).every((byte) => byte === 0) ? 'ok' : 'malformed';
       }
       if (position + size > payload.length) return 'malformed';
-      if (this.#pushWhole(payload.subarray(position, position + size)) !== 'ok') return 'malformed';
+      if (this.#pushWhole(payload.subarray(position, position + size)) === 'malformed') return 'malformed';
       position += size;
     }
     return position === payload.length || payload[position] === 0 ? 'ok' : 'malformed';
@@ -96,10 +96,10 @@ export class H264PayloadReader {
   #pushWhole(bytes: Uint8Array): PayloadResult {
     const type = (bytes[0] ?? 0) & 0x1f;
     if (this.#mayHoldStartCodes(type, bytes) && findStartCode(bytes) >= 0) return this.#pushByteStream(bytes);
-    if (type === 0 || type > LAST_SINGLE || bytes.length < 2) {
-      // An access unit delimiter cut down to its header still delimits.
-      if (type !== H264NalType.accessUnitDelimiter) return 'malformed';
-    }
+    if (type === 0 || type >= FIRST_RESERVED) return 'ignored';
+    if (type > LAST_SINGLE) return 'malformed';
+    // A header alone is enough for an access unit delimiter and for the ends of sequence and stream.
+    if (bytes.length < 2 && type < H264NalType.accessUnitDelimiter) return 'malformed';
     this.#deliver(type, bytes.length, [lengthField(bytes.length), bytes], bytes.subarray(1));
     return 'ok';
   }
@@ -192,7 +192,7 @@ export function wholeNalUnit(nalUnit: NalUnit): Uint8Array {
   const [prefix, ...rest] = nalUnit.pieces;
   const [only] = rest;
   if (prefix?.length === LENGTH_BYTES && only !== undefined && rest.length === 1) return only;
-  return join(nalUnit.pieces ?? noPieces, nalUnit.byteLength).subarray(LENGTH_BYTES);
+  return join(nalUnit.pieces, nalUnit.byteLength).subarray(LENGTH_BYTES);
 }
 
 function lengthField(length: number): Uint8Array {

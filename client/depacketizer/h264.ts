@@ -46,14 +46,15 @@ export class H264Depacketizer implements Depacketizer {
   push(packet: RtpPacket, time: number, packetsLost: number): void {
     const { payload } = packet;
     if (packetsLost > 0) this.#onLoss();
-    if (!this.#reader.continuesFragment(payload)) {
+    // An empty payload (padding alone) is no media: what is open stays open.
+    if (payload.length > 0 && !this.#reader.continuesFragment(payload)) {
       if (this.#reader.abort()) this.#damage();
       if (this.#picture.hasBegun && this.#picture.time !== time) this.#finishPicture();
       this.#time = time;
     }
     const result = this.#reader.push(payload);
-    if (result === 'malformed') this.stats.malformedPackets++;
-    if (result !== 'ok') this.#damage();
+    if (result === 'malformed' || result === 'ignored') this.stats.malformedPackets++;
+    if (result === 'malformed' || result === 'incomplete') this.#damage();
     if (packet.marker) this.#onMarker();
   }
 
@@ -79,7 +80,6 @@ export class H264Depacketizer implements Depacketizer {
   #damage(): void {
     this.#picture.begin(this.#time);
     this.#picture.damage();
-    this.#isAfterGap = false;
   }
 
   #onMarker(): void {

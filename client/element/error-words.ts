@@ -40,6 +40,7 @@ const words: Record<ErrorCode, readonly [title: string, advice: string]> = {
   'proxy-going-down': ['The camera proxy is restarting', again],
   'server-error': ['The camera reports a problem', again],
   'request-failed': ['The camera refused the request', again],
+  redirected: ['The camera has moved', 'It names another address. Use that address here.'],
   'certificate-invalid': ['The connection is not safe', "An administrator has to check the camera's certificate."],
   'no-playable-track': ['Nothing to play', settings],
   'codec-unsupported': ['This browser cannot play the video', settings],
@@ -55,10 +56,10 @@ const icons: Partial<Record<ErrorCode, IconName>> = {
   'media-source-missing': 'problem',
   'media-failed': 'problem',
   'invalid-state': 'problem',
-  unauthorized: 'key',
-  'camera-rejects-credentials': 'key',
-  'token-invalid': 'key',
-  forbidden: 'key',
+  unauthorized: 'lock',
+  'camera-rejects-credentials': 'lock',
+  'token-invalid': 'lock',
+  forbidden: 'lock',
 };
 
 const hopeless: ReadonlySet<ErrorCode> = new Set(['invalid-argument', 'invalid-url', 'media-source-missing']);

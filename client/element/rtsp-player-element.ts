@@ -146,7 +146,7 @@ export class RtspPlayerElement extends CameraElement {
         muted,
         volume,
         hasAudio: this.#hasAudio,
-        isLive: !Number.isFinite(this.duration),
+        isLive: this.readyState > 0 && !Number.isFinite(this.duration),
         isAtLiveEdge: this.isAtLiveEdge && this.state === 'playing',
         isFullscreen: this.matches(':fullscreen'),
         isInPictureInPicture: this.#isInPictureInPicture,

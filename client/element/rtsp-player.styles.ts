@@ -171,12 +171,15 @@ export const styles = css`
     text-wrap: balance;
   }
   .detail {
+    display: -webkit-box;
     max-width: min(60ch, 100%);
-    max-height: 2.8em;
     overflow: hidden;
+    -webkit-box-orient: vertical;
+    -webkit-line-clamp: 2;
     margin-top: 4px;
     font-size: 12px;
     overflow-wrap: anywhere;
+    text-wrap: balance;
     opacity: 0.65;
     user-select: text;
     -webkit-user-select: text;
@@ -364,6 +367,7 @@ export const styles = css`
     margin: 0;
     border-radius: 8px;
     background: none;
+    color: inherit;
     opacity: 0;
     appearance: none;
     -webkit-appearance: none;
@@ -439,9 +443,13 @@ export const styles = css`
   }
 
   /* Tiles */
-  @container frame (width < 420px) {
-    .detail,
+  @container frame (width < 480px) {
     .reason {
+      display: none;
+    }
+  }
+  @container frame (width < 420px) {
+    .detail {
       display: none;
     }
     .panel .title {
@@ -478,7 +486,11 @@ export const styles = css`
   }
   @container frame (width < 240px) or (height < 150px) {
     .advice,
-    .panel > .icon {
+    .panel > .icon,
+    .error .label,
+    .ended .label,
+    .connecting .label,
+    .reconnecting .label {
       display: none;
     }
     .panel {
@@ -524,8 +536,22 @@ export const styles = css`
   }
   @container frame (width < 200px) {
     .live .word,
-    .volume input {
+    .volume input,
+    .connecting .bar,
+    .reconnecting .bar,
+    .big-play {
       display: none;
+    }
+    .label,
+    .panel .title {
+      font-size: 12px;
+    }
+    .panel {
+      padding: 4px 6px;
+    }
+    .pill {
+      gap: 6px;
+      padding: 5px 10px 5px 6px;
     }
   }
   @container frame (width >= 1100px) {

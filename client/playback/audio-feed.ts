@@ -1,5 +1,5 @@
-import type { AccessUnit } from '../codec/access-unit.js';
 import { silentAacUnit } from '../codec/aac-silence.js';
+import type { AccessUnit } from '../codec/access-unit.js';
 import type { AudioTrackConfig } from '../codec/track-config.js';
 import { writeInitSegment } from '../fmp4/init-segment.js';
 import { AudioPlacement } from './audio-placement.js';
@@ -28,7 +28,12 @@ export class AudioFeed {
   /** Units of silence that were put in. */
   silentUnits = 0;
 
-  constructor(mediaSource: MediaSource, config: AudioTrackConfig, policy: LatencyPolicy, handlers: SourceBufferQueueHandlers) {
+  constructor(
+    mediaSource: MediaSource,
+    config: AudioTrackConfig,
+    policy: LatencyPolicy,
+    handlers: SourceBufferQueueHandlers,
+  ) {
     this.buffer = mediaSource.addSourceBuffer(mimeTypeOf(config));
     this.#queue = new SourceBufferQueue(this.buffer, TRACK_ID, handlers);
     this.#placement = new AudioPlacement(config.samplesPerUnit / config.sampleRate, policy);
@@ -116,5 +121,12 @@ export class AudioFeed {
 function silentUnit(config: AudioTrackConfig): AccessUnit | null {
   const bytes = config.codec === 'mp4a.40.2' ? silentAacUnit(config.channels) : null;
   if (bytes === null) return null;
-  return { presentationTime: 0, decodeTime: 0, isKeyFrame: true, pieces: [bytes], byteLength: bytes.length, config: null };
+  return {
+    presentationTime: 0,
+    decodeTime: 0,
+    isKeyFrame: true,
+    pieces: [bytes],
+    byteLength: bytes.length,
+    config: null,
+  };
 }

@@ -108,7 +108,8 @@ export class AudioPlacement {
     const error = this.#leastLead - this.#policy.audioLead;
     this.#leadSpanStart = now;
     this.#leastLead = Number.POSITIVE_INFINITY;
-    const reached = this.#rate === 1 ? Math.abs(error) < LEAD_TOLERANCE_S : error * (this.#rate - 1) < LEAD_REACHED_S * NUDGE;
+    const reached =
+      this.#rate === 1 ? Math.abs(error) < LEAD_TOLERANCE_S : error * (this.#rate - 1) < LEAD_REACHED_S * NUDGE;
     this.#rate = reached ? 1 : 1 + Math.sign(error) * NUDGE;
     return this.#rate;
   }

@@ -98,7 +98,8 @@ export class LiveEdge {
     }
     let place = sourceTime + this.#offset;
     this.#odd = !this.#odd;
-    if (this.#odd && this.#policy.soundFollows) place += Math.min(CADENCE_SHIFT_S, 0.4 * (sourceTime - this.#lastSource));
+    if (this.#odd && this.#policy.soundFollows)
+      place += Math.min(CADENCE_SHIFT_S, 0.4 * (sourceTime - this.#lastSource));
     place = Math.max(this.#lastPlaced + MIN_STEP_S, Math.min(this.#lastPlaced + MAX_STEP_S, place));
     this.#lastSource = sourceTime;
     this.#lastPlaced = place;

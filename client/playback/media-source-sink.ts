@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.js';
-import { StreamError } from '../../shared/errors.js';
+import type { StreamError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../codec/track-config.js';
@@ -70,10 +70,9 @@ export class MediaSourceSink {
   #muted: boolean;
   #volume: number;
   #playing = false;
-  #expects: ExpectedTracks = { video: false, audio: false };
+  #expects: ExpectedTracks = { video: true, audio: false };
   #current: Presentation;
   #joining: Presentation | null = null;
-  #joinTarget = 0;
   #cancelJoin: (() => void) | null = null;
   #nextJoinAt = 0;
   #videoConfig: VideoTrackConfig | null = null;
@@ -93,7 +92,7 @@ export class MediaSourceSink {
     this.#muted = options.muted;
     this.#volume = options.volume;
     this.#handlers = handlers;
-    this.#current = this.#present({ video: true, audio: false });
+    this.#current = this.#present();
     this.#container.append(this.#current.video);
   }
 
@@ -109,10 +108,11 @@ export class MediaSourceSink {
 
   /** Tells which tracks the connection has; to be called before its first unit. The picture on screen stays. */
   expect(expects: ExpectedTracks): void {
-    const changed = expects.video !== this.#expects.video || this.#current.hasFailed;
+    const changed = expects.video !== this.#expects.video;
     this.#expects = expects;
     this.reset();
-    if (changed || !this.#current.isStarted) this.#replace();
+    if ((changed && this.#current.isStarted) || this.#current.hasFailed) this.#replace();
+    this.#current.expect({ video: expects.video, audio: this.#wantsAudio });
   }
 
   /** What comes next belongs to another time line than what came before, and begins with a key frame. */
@@ -157,7 +157,16 @@ export class MediaSourceSink {
   /** Starts or resumes. Rejects as `HTMLMediaElement.play()` does. */
   async play(): Promise<void> {
     this.#playing = true;
-    await this.#current.video.play();
+    for (;;) {
+      const presentation = this.#current;
+      try {
+        await presentation.video.play();
+        return;
+      } catch (thrown) {
+        // A presentation that was replaced meanwhile takes its promise along.
+        if (presentation === this.#current || !this.#playing) throw thrown;
+      }
+    }
   }
 
   /** Holds the picture. What is pushed meanwhile is ignored. */
@@ -239,15 +248,12 @@ export class MediaSourceSink {
     return false;
   }
 
-  #present(expects: ExpectedTracks): Presentation {
+  #present(): Presentation {
     this.#presentations++;
-    const presentation: Presentation = new Presentation(
-      this.#container.ownerDocument,
-      expects,
-      this.#policy,
-      this.#clock,
-      { onError: (error) => this.#onPresentationError(presentation, error) },
-    );
+    const presentation: Presentation = new Presentation(this.#container.ownerDocument, this.#policy, this.#clock, {
+      onError: (error) => this.#onPresentationError(presentation, error),
+    });
+    presentation.expect({ video: this.#expects.video, audio: this.#wantsAudio });
     presentation.video.muted = this.#muted;
     presentation.video.volume = this.#volume;
     return presentation;
@@ -256,7 +262,7 @@ export class MediaSourceSink {
   /** Puts an empty presentation in the place of the current one, which has shown nothing, or failed. */
   #replace(): void {
     const old = this.#current;
-    this.#current = this.#present({ video: this.#expects.video, audio: this.#wantsAudio });
+    this.#current = this.#present();
     this.#container.append(this.#current.video);
     old.close();
     this.#handlers.onVideoChange(this.#current.video);
@@ -276,7 +282,7 @@ export class MediaSourceSink {
     const config = this.#videoConfig;
     const frames = this.#group.frames;
     if (config === null || frames.length === 0 || this.#clock.now() < this.#nextJoinAt) return;
-    const joining = this.#present({ video: true, audio: this.#wantsAudio });
+    const joining = this.#present();
     this.#joining = joining;
     this.#container.insertBefore(joining.video, this.#current.video);
     for (const { unit, time } of frames) joining.pushVideo(unit, config, time);
@@ -303,7 +309,8 @@ export class MediaSourceSink {
     this.#joining = null;
     this.#current = joining;
     const { ownerDocument } = this.#container;
-    const inPictureInPicture = ownerDocument.pictureInPictureElement === old.video || old.video.matches(':picture-in-picture');
+    const inPictureInPicture =
+      ownerDocument.pictureInPictureElement === old.video || old.video.matches(':picture-in-picture');
     this.#handlers.onVideoChange(joining.video);
     if (inPictureInPicture) joining.video.requestPictureInPicture().catch(() => undefined);
     old.close();

@@ -43,8 +43,8 @@ export class Presentation {
   readonly #mediaSource: MediaSource;
   readonly #objectUrl: string;
   readonly #abort = new AbortController();
-  readonly #expectsVideo: boolean;
-  #expectsAudio: boolean;
+  #expectsVideo = true;
+  #expectsAudio = false;
   #policy: LatencyPolicy;
   #held: (() => void)[] = [];
   #heldVideo: VideoTrackConfig | null = null;
@@ -60,22 +60,17 @@ export class Presentation {
   jumps = 0;
 
   /** @param document - makes the `<video>`; the caller puts it where it is to be seen */
-  constructor(
-    document: Document,
-    expects: ExpectedTracks,
-    policy: LatencyPolicy,
-    clock: Clock,
-    handlers: PresentationHandlers,
-  ) {
+  constructor(document: Document, policy: LatencyPolicy, clock: Clock, handlers: PresentationHandlers) {
     const Constructor = mediaSourceConstructor();
     if (Constructor === null) {
-      throw new StreamError('media-source-missing', 'This browser has no Media Source Extensions, which live video needs.');
+      throw new StreamError(
+        'media-source-missing',
+        'This browser has no Media Source Extensions, which live video needs.',
+      );
     }
     this.#clock = clock;
     this.#handlers = handlers;
     this.#policy = policy;
-    this.#expectsVideo = expects.video;
-    this.#expectsAudio = expects.audio;
     this.#mediaSource = new Constructor();
     this.#objectUrl = URL.createObjectURL(this.#mediaSource);
     this.video = document.createElement('video');
@@ -136,6 +131,13 @@ export class Presentation {
   /** Source time, in seconds, of the frame on screen; null when there is none. */
   get timeOnScreen(): number | null {
     return this.#videoFeed?.sourceAt(this.video.currentTime) ?? null;
+  }
+
+  /** Tells which tracks to wait for; without effect once the first unit was fed. */
+  expect(expects: ExpectedTracks): void {
+    if (this.#started) return;
+    this.#expectsVideo = expects.video;
+    this.#expectsAudio = expects.audio;
   }
 
   /** Takes effect on what comes next; the sound's part only in a new presentation. */
@@ -263,7 +265,8 @@ export class Presentation {
     feed.push(unit, config, time, arrival, playhead, soundOffset);
     if (this.video.seeking) return;
     const ahead = feed.end - playhead;
-    if (ahead > MAX_LEAD_S + feed.delay || (unit.isKeyFrame && feed.framesAfter(playhead) > MAX_FRAMES_AHEAD)) this.jump();
+    if (ahead > MAX_LEAD_S + feed.delay || (unit.isKeyFrame && feed.framesAfter(playhead) > MAX_FRAMES_AHEAD))
+      this.jump();
   }
 
   #feedAudio(unit: AccessUnit, config: AudioTrackConfig, time: number): void {

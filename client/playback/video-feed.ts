@@ -29,7 +29,12 @@ export class VideoFeed {
   #lastPlace = 0;
   #interval = 0;
 
-  constructor(mediaSource: MediaSource, config: VideoTrackConfig, policy: LatencyPolicy, handlers: SourceBufferQueueHandlers) {
+  constructor(
+    mediaSource: MediaSource,
+    config: VideoTrackConfig,
+    policy: LatencyPolicy,
+    handlers: SourceBufferQueueHandlers,
+  ) {
     this.#queue = new SourceBufferQueue(mediaSource.addSourceBuffer(mimeTypeOf(config)), TRACK_ID, handlers);
     this.#edge = new LiveEdge(policy);
     this.#config = config;
@@ -80,7 +85,8 @@ export class VideoFeed {
         ? this.#edge.place(sourceTime, arrival, playhead)
         : this.#edge.placeAt(sourceTime, arrival, sourceTime + soundOffset);
     const step = sourceTime - this.#lastSource;
-    if (step > 0 && step < 60) this.#interval = this.#interval === 0 ? step : this.#interval + 0.1 * (step - this.#interval);
+    if (step > 0 && step < 60)
+      this.#interval = this.#interval === 0 ? step : this.#interval + 0.1 * (step - this.#interval);
     this.#lastSource = sourceTime;
     this.#lastPlace = place;
     this.#history.add(place, sourceTime);

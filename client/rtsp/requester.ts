@@ -146,4 +146,190 @@ export class Requester {
     this.#state = 'open';
     this.#sendNext();
   }
+
+  /** From now on several requests may be outstanding (after PLAY: a camera that never answers keep-alives blocks none). */
+  allowConcurrency(): void {
+    this.#concurrent = true;
+    this.#sendNext();
+  }
+
+  /** Tells the reader which channels were set up, which is what it trusts after junk. */
+  setChannels(channels: Iterable<number>): void {
+    this.#reader.setChannels(channels);
+  }
+
+  /**
+   * Sends a request.
+   * @returns the response, whatever its status
+   * @throws StreamError `timeout`, `aborted`, `invalid-argument`, `invalid-state` before `open`, or why the connection
+   *   ended; the promise settles in every case
+   */
+  request(method: string, url: string, options: RequestOptions = {}): Promise<RtspResponse> {
+    const { signal, onResponse, order = 'queued', timeoutMs = this.#requestTimeoutMs } = options;
+    if (this.#state !== 'open') return Promise.reject(this.#refusal());
+    if (signal?.aborted) return Promise.reject(aborted(method, signal));
+    const cseq = this.#nextCseq++;
+    let bytes: Uint8Array;
+    try {
+      // Several servers want exactly the spelling `CSeq`.
+      const headers = new RtspHeaders([['CSeq', String(cseq)]]);
+      for (const [name, value] of options.headers ?? []) headers.append(name, value);
+      headers.append('User-Agent', this.#userAgent);
+      bytes = serializeRequest({ method, url, headers, ...(options.body === undefined ? {} : { body: options.body }) });
+    } catch (thrown) {
+      return Promise.reject(StreamError.from(thrown, 'invalid-argument', `${method} could not be written.`));
+    }
+    return new Promise<RtspResponse>((resolve, reject) => {
+      const onAbort = () => this.#abandon(request, aborted(method, signal));
+      const request: PendingRequest = {
+        cseq,
+        method,
+        bytes,
+        timeoutMs,
+        onResponse,
+        cancelTimer: () => {},
+        settle: (outcome) => {
+          request.settle = null;
+          request.cancelTimer();
+          signal?.removeEventListener('abort', onAbort);
+          if (outcome instanceof StreamError) reject(outcome);
+          else resolve(outcome);
+        },
+      };
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (order === 'at-once') {
+        this.#send(request);
+      } else {
+        this.#queue.push(request);
+        this.#sendNext();
+      }
+    });
+  }
+
+  /** Sends an interleaved frame; ignored unless the connection is open. */
+  sendInterleaved(channel: number, payload: Uint8Array): void {
+    if (this.#state === 'open') this.#transport.send(serializeInterleaved(channel, payload));
+  }
+
+  /** Ends the connection at once; requests under way are rejected with `aborted`. May be called twice. */
+  close(): void {
+    this.#end(null);
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  #refusal(): StreamError {
+    if (this.#closeError !== null) return this.#closeError;
+    const why = { new: 'not open yet', open: 'open already', closed: 'closed' }[this.#state];
+    return new StreamError('invalid-state', `The connection is ${why}.`);
+  }
+
+  #sendNext(): void {
+    while (this.#state === 'open' && (this.#concurrent || this.#sent.every((request) => request.settle === null))) {
+      const request = this.#queue.shift();
+      if (request === undefined) return;
+      this.#send(request);
+    }
+  }
+
+  #send(request: PendingRequest): void {
+    this.#sent.push(request);
+    request.cancelTimer = this.#clock.schedule(request.timeoutMs, () => {
+      const seconds = request.timeoutMs / 1000;
+      this.#abandon(request, new StreamError('timeout', `The camera did not answer ${request.method} within ${seconds} s.`));
+    });
+    this.#transport.send(request.bytes);
+  }
+
+  /** Settles a request whose response is not waited for any longer. */
+  #abandon(request: PendingRequest, error: StreamError): void {
+    request.settle?.(error);
+    const queued = this.#queue.indexOf(request);
+    if (queued >= 0) this.#queue.splice(queued, 1);
+    const abandoned = this.#sent.filter((other) => other.settle === null);
+    const oldest = abandoned[0];
+    if (abandoned.length > MAX_UNANSWERED_REQUESTS && oldest !== undefined) {
+      this.#sent.splice(this.#sent.indexOf(oldest), 1);
+    }
+    this.#sendNext();
+  }
+
+  #onMessage(message: RtspMessage): void {
+    if (message.kind === 'request') this.#onServerRequest(message);
+    else if (message.status >= 200) this.#onResponse(message);
+    // 1xx: the real response follows (RFC 2326, 7.1.1).
+  }
+
+  #onResponse(response: RtspResponse): void {
+    const index = this.#indexOfRequest(response.headers.get('CSeq'));
+    const request = this.#sent[index];
+    if (request === undefined) {
+      this.#unmatchedResponses++;
+      this.#logger.debug('A response that no request waits for was ignored.', { status: response.status });
+      return;
+    }
+    // Servers answer in order, so what was given up before this one will not be answered any more.
+    this.#sent.splice(index, 1);
+    for (let earlier = index - 1; earlier >= 0; earlier--) {
+      if (this.#sent[earlier]?.settle === null) this.#sent.splice(earlier, 1);
+    }
+    if (request.settle === null) {
+      this.#unmatchedResponses++;
+    } else {
+      request.settle(response);
+      request.onResponse?.(response);
+    }
+    this.#sendNext();
+  }
+
+  /** The request that a response answers, as an index into those sent; -1 when there is none. */
+  #indexOfRequest(cseq: string | null): number {
+    const number = cseq === null || !/^\d{1,10}$/.test(cseq) ? null : Number(cseq);
+    const index = this.#sent.findIndex((request) => request.cseq === number);
+    if (index >= 0) return index;
+    // VLC leaves CSeq out of error replies, TP-Link C520WS echoes the one before: the oldest that is waited for is meant.
+    const waiting = this.#sent.findIndex((request) => request.settle !== null);
+    return waiting;
+  }
+
+  #onServerRequest(request: RtspRequest): void {
+    this.#serverRequests++;
+    const now = this.#clock.now();
+    if (now - this.#serverRequestWindowMs >= 1000) {
+      this.#serverRequestWindowMs = now;
+      this.#serverRequestsInWindow = 0;
+    }
+    if (++this.#serverRequestsInWindow > MAX_SERVER_REQUESTS_PER_SECOND) return;
+    const { status, headers = [] } = this.#handlers.onServerRequest(request);
+    const all = new RtspHeaders();
+    const cseq = request.headers.get('CSeq');
+    if (cseq !== null) all.append('CSeq', cseq);
+    for (const [name, value] of headers) all.append(name, value);
+    if (this.#state === 'open') this.#transport.send(serializeResponse({ status, headers: all }));
+  }
+
+  /** The connection ends: `error` is null when this end wants it so. */
+  #end(error: StreamError | null): void {
+    const wasOpen = this.#state === 'open';
+    if (!this.#finish(error)) return;
+    this.#transport.close();
+    if (wasOpen) this.#handlers.onClose(error);
+  }
+
+  #finish(error: StreamError | null): boolean {
+    if (this.#state === 'closed') return false;
+    this.#state = 'closed';
+    this.#closeError = error;
+    this.#reader.close();
+    const outcome = error ?? new StreamError('aborted', 'The connection was closed.');
+    for (const request of this.#sent.splice(0)) request.settle?.(outcome);
+    for (const request of this.#queue.splice(0)) request.settle?.(outcome);
+    return true;
+  }
+}
+
+function aborted(method: string, signal: AbortSignal | undefined): StreamError {
+  return new StreamError('aborted', `${method} was given up.`, { cause: signal?.reason });
 }

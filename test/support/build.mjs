@@ -23,7 +23,7 @@ function compile(projects) {
 async function bundleElement() {
   await build({
     absWorkingDir: root,
-    entryPoints: ['client/element/rtsp-player.ts'],
+    entryPoints: ['client/element/served.ts'],
     outfile: 'dist/rtsp-player.js',
     bundle: true,
     minify: true,

@@ -168,11 +168,13 @@ def on_tone_query(_pad, info):
     return Gst.PadProbeReturn.OK
 
 
-def hold_audio_back(pad, gap):
-    """Drops audio from `fromMs` to `fromMs + forMs`, counted from the first block; forMs null is for ever."""
+def hold_audio_back(payloader, gap):
+    """Drops audio from `fromMs` to `fromMs + forMs`, counted from the first packet; forMs null is for ever."""
+    # Behind the payloader, whose first packet the server waits for before it answers DESCRIBE.
+    pad = payloader.get_static_pad('src').get_peer()
     state = {'first': None}
 
-    def on_packets(_pad, _info):
+    def on_packet(_pad, _info):
         now = time.monotonic() * 1000
         if state['first'] is None:
             state['first'] = now
@@ -180,7 +182,7 @@ def hold_audio_back(pad, gap):
         is_held = since >= 0 and (gap['forMs'] is None or since < gap['forMs'])
         return Gst.PadProbeReturn.DROP if is_held else Gst.PadProbeReturn.OK
 
-    pad.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST, on_packets)
+    pad.add_probe(Gst.PadProbeType.BUFFER | Gst.PadProbeType.BUFFER_LIST, on_packet)
 
 
 def on_media_configure(_factory, media, mount):
@@ -193,7 +195,7 @@ def on_media_configure(_factory, media, mount):
         tone.get_static_pad('src').add_probe(Gst.PadProbeType.QUERY_UPSTREAM, on_tone_query)
         if mount['audio'].get('gap'):
             payloader = element.get_by_name('pay1' if mount.get('video') else 'pay0')
-            hold_audio_back(payloader.get_static_pad('sink'), mount['audio']['gap'])
+            media.connect('prepared', lambda _media: hold_audio_back(payloader, mount['audio']['gap']))
     say('media', path=mount['path'])
 
 

@@ -1,0 +1,426 @@
+import type { Credentials } from '../../shared/authentication.js';
+import { type Clock, systemClock } from '../../shared/clock.js';
+import { StreamError } from '../../shared/errors.js';
+import { type Logger, silentLogger } from '../../shared/logger.js';
+import type { SessionDescription } from '../../shared/session-description.js';
+import type { AccessUnit } from '../codec/access-unit.js';
+import type { Latency } from '../playback/latency.js';
+import { MediaSourceSink, type MediaSourceSinkStats } from '../playback/media-source-sink.js';
+import { WebSocketTransport } from '../transport/websocket.js';
+import { Receiver } from './receiver.js';
+import { Reconnect } from './reconnect.js';
+import type { TrackReceiver, TrackStats } from './track-receiver.js';
+import { Watchdog } from './watchdog.js';
+
+/**
+ * A camera in a page: connects, plays, and comes back when something fails. Puts a receiver (what the camera sends) and a
+ * sink (what the browser shows) together; the sink and its last picture outlive the connections.
+ */
+
+export type { Latency };
+
+/**
+ * - `idle`: nothing was started, or everything was closed.
+ * - `connecting`: on the way to the first picture.
+ * - `playing`: live media is shown.
+ * - `paused`: the picture is held, by the page or its user.
+ * - `reconnecting`: the connection was lost, or never came about; another is tried.
+ * - `ended`: the camera has ended the stream.
+ * - `error`: nothing is tried any more; `error` says why.
+ */
+export type PlayerState = 'idle' | 'connecting' | 'playing' | 'paused' | 'reconnecting' | 'ended' | 'error';
+
+/** Where a camera is found. */
+export interface PlayerSource {
+  /** The URL that the RTSP requests name; `rtsp://<name>/` for a camera that the proxy knows by name. */
+  url: string;
+  /** The WebSocket that leads there. */
+  webSocketUrl: string;
+  credentials: Credentials | null;
+}
+
+export interface PlayerOptions {
+  source: PlayerSource;
+  /** The player puts its `<video>` elements in here; each is to fill it, the later one on top. */
+  container: HTMLElement;
+  latency: Latency;
+  muted: boolean;
+  /** 0 to 1. */
+  volume: number;
+  clock?: Clock;
+  logger?: Logger;
+}
+
+export interface PlayerHandlers {
+  onStateChange(state: PlayerState): void;
+  /** Another `<video>` is on screen. */
+  onVideoChange(video: HTMLVideoElement): void;
+  onTracksChange(): void;
+  /** Something went wrong that does not end play; for example a track that cannot be played. */
+  onWarning(error: StreamError): void;
+  /** The browser refused sound before the user has touched the page; play goes on muted. */
+  onMutedByBrowser?(): void;
+}
+
+/** A medium that the camera offers. */
+export interface PlayerTrack {
+  /** Place in the session description. */
+  readonly index: number;
+  readonly kind: 'video' | 'audio' | 'application' | 'other';
+  /** The RTP payload format's name: `H264`. */
+  readonly encodingName: string;
+  /** RFC 6381 codec string, once the stream has told it. */
+  readonly codec: string | null;
+  /** `absent`: offered, but not received (a second track, a backchannel, refused by the camera). */
+  readonly state: 'playing' | 'unsupported' | 'absent';
+}
+
+export interface PlayerStats extends MediaSourceSinkStats {
+  state: PlayerState;
+  /** Of the present connection; null where there is no such track. */
+  video: TrackStats | null;
+  audio: TrackStats | null;
+  /** Connections opened after the first. */
+  reconnects: number;
+  /** Milliseconds from the start of the present connection to its first frame on screen; null before that. */
+  firstFrameMs: number | null;
+  /** From `HTMLVideoElement.getVideoPlaybackQuality()`. */
+  totalVideoFrames: number;
+  droppedVideoFrames: number;
+}
+
+/** A newest frame this far ahead of the playhead is not live any more, seconds beyond the intended delay. */
+const LIVE_EDGE_S = 1;
+
+export class Player {
+  readonly #source: PlayerSource;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #handlers: PlayerHandlers;
+  readonly #sink: MediaSourceSink;
+  readonly #reconnect: Reconnect;
+  readonly #watchdog: Watchdog;
+  readonly #abort = new AbortController();
+  #state: PlayerState = 'idle';
+  #error: StreamError | null = null;
+  #receiver: Receiver | null = null;
+  #attempt: AbortController | null = null;
+  #description: SessionDescription | null = null;
+  #codecs = new Map<number, string>();
+  #unsupported = new Set<number>();
+  #wantsPlay = false;
+  #connectedAt = 0;
+  #firstFrameMs: number | null = null;
+  #awaitsFrame = false;
+  #reconnects = 0;
+  #closed = false;
+
+  /** Throws media-source-missing where the browser has no Media Source Extensions. */
+  constructor(options: PlayerOptions, handlers: PlayerHandlers) {
+    this.#source = options.source;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#handlers = handlers;
+    const { container, latency, muted, volume } = options;
+    this.#sink = new MediaSourceSink(
+      { container, latency, muted, volume, clock: this.#clock, logger: this.#logger },
+      {
+        onVideoChange: (video) => {
+          if (this.#firstFrameMs === null) this.#awaitsFrame = true;
+          handlers.onVideoChange(video);
+        },
+        onUnsupported: (kind, codec) => this.#onUnsupported(kind, codec),
+        onSoundRefused: () => {
+          this.muted = true;
+          handlers.onMutedByBrowser?.();
+        },
+        onError: (error) => this.#onFailure(error),
+      },
+    );
+    this.#reconnect = new Reconnect(this.#clock, () => this.#connect());
+    this.#watchdog = new Watchdog(this.#clock, (silentMs) => {
+      const seconds = Math.round(silentMs / 100) / 10;
+      this.#onFailure(new StreamError('no-data', `The camera has sent nothing for ${seconds} seconds.`));
+    });
+    const { signal } = this.#abort;
+    globalThis.addEventListener('online', () => this.#reconnect.hurry(), { signal });
+    container.ownerDocument.addEventListener('visibilitychange', () => this.#onVisibilityChange(), { signal });
+  }
+
+  get state(): PlayerState {
+    return this.#state;
+  }
+
+  /** Why the state is `error`, or the reason for reconnecting; null when all is well. */
+  get error(): StreamError | null {
+    return this.#error;
+  }
+
+  /** The `<video>` on screen. */
+  get video(): HTMLVideoElement {
+    return this.#sink.video;
+  }
+
+  get tracks(): readonly PlayerTrack[] {
+    const received = new Set(this.#receiver?.tracks.map(({ media }) => media.index));
+    return (this.#description?.media ?? []).map(({ index, kind, formats }) => {
+      const isUnsupported = this.#unsupported.has(index);
+      return {
+        index,
+        kind,
+        encodingName: formats[0]?.encodingName ?? '',
+        codec: this.#codecs.get(index) ?? null,
+        state: isUnsupported ? 'unsupported' : received.has(index) ? 'playing' : 'absent',
+      };
+    });
+  }
+
+  get muted(): boolean {
+    return this.#sink.muted;
+  }
+
+  set muted(muted: boolean) {
+    this.#sink.muted = muted;
+  }
+
+  get volume(): number {
+    return this.#sink.volume;
+  }
+
+  /** 0 to 1. */
+  set volume(volume: number) {
+    this.#sink.volume = volume;
+  }
+
+  set latency(latency: Latency) {
+    this.#sink.latency = latency;
+  }
+
+  /** Whether the picture is as near to now as the latency setting intends. */
+  get isAtLiveEdge(): boolean {
+    const { lead, playoutDelay } = this.#sink.stats();
+    return this.#state === 'playing' && lead < playoutDelay + LIVE_EDGE_S;
+  }
+
+  /** UTC at which the camera took the frame on screen, by its sender reports; null while unknown. */
+  get currentDate(): Date | null {
+    const time = this.#sink.timeOnScreen;
+    const utc = time === null ? null : (this.#receiver?.utcAt(time) ?? null);
+    return utc === null ? null : new Date(utc);
+  }
+
+  /** Connects, unless that is under way already. Play begins with `play()`. */
+  start(): void {
+    if (this.#closed || this.#receiver !== null || this.#reconnect.isWaiting) return;
+    this.#error = null;
+    this.#setState('connecting');
+    this.#connect();
+  }
+
+  /** Plays, or resumes at the live edge. Rejects as `HTMLMediaElement.play()` does. */
+  play(): Promise<void> {
+    const wasPaused = this.#state === 'paused';
+    this.#wantsPlay = true;
+    if (this.#receiver === null) this.start();
+    else if (wasPaused) this.#resume(this.#receiver);
+    return this.#sink.play();
+  }
+
+  /** Holds the picture; the camera is asked to pause, and the session is kept. */
+  pause(): void {
+    this.#wantsPlay = false;
+    this.#sink.pause();
+    if (this.#state === 'playing') {
+      this.#watchdog.stop();
+      this.#setState('paused');
+      this.#receiver?.pause().catch((thrown: unknown) => {
+        this.#logger.info('the camera does not pause', { reason: String(thrown) });
+      });
+    } else if (this.#state === 'connecting' || this.#state === 'reconnecting') {
+      this.#disconnect();
+      this.#setState('paused');
+    }
+  }
+
+  /** Jumps to the newest frame. */
+  seekToLive(): void {
+    if (this.#state === 'paused') this.play().catch(() => undefined);
+    else this.#sink.jump();
+  }
+
+  getStats(): PlayerStats {
+    const tracks = this.#receiver?.tracks ?? [];
+    const { totalVideoFrames, droppedVideoFrames } = this.video.getVideoPlaybackQuality();
+    return {
+      ...this.#sink.stats(),
+      state: this.#state,
+      video: tracks.find(({ kind }) => kind === 'video')?.stats() ?? null,
+      audio: tracks.find(({ kind }) => kind === 'audio')?.stats() ?? null,
+      reconnects: this.#reconnects,
+      firstFrameMs: this.#firstFrameMs,
+      totalVideoFrames,
+      droppedVideoFrames,
+    };
+  }
+
+  /** Ends everything, politely towards the camera; the player is of no more use. Never rejects. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#abort.abort();
+    const receiver = this.#receiver;
+    this.#receiver = null;
+    this.#disconnect();
+    this.#sink.close();
+    this.#setState('idle');
+    await receiver?.teardown();
+  }
+
+  #connect(): void {
+    this.#disconnect();
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    this.#connectedAt = this.#clock.now();
+    this.#firstFrameMs = null;
+    let receiver: Receiver;
+    try {
+      const transport = new WebSocketTransport(this.#source.webSocketUrl, { clock: this.#clock });
+      const { url, credentials } = this.#source;
+      receiver = new Receiver(
+        { transport, url, credentials, clock: this.#clock, logger: this.#logger },
+        {
+          onTracks: (tracks, description) => this.#onTracks(tracks, description),
+          onAccessUnit: (track, unit, time) => this.#onAccessUnit(track, unit, time),
+          onEnd: () => this.#onEnd(),
+          onClose: (error) =>
+            this.#onFailure(error ?? new StreamError('connection-closed', 'The connection was closed.')),
+        },
+      );
+    } catch (thrown) {
+      this.#onFailure(StreamError.from(thrown, 'invalid-url', 'The address cannot be used.'));
+      return;
+    }
+    this.#receiver = receiver;
+    receiver.start(attempt.signal).then(
+      () => {
+        if (this.#receiver === receiver) this.#watchdog.start();
+      },
+      (thrown: unknown) => {
+        if (this.#receiver !== receiver) return;
+        this.#onFailure(StreamError.from(thrown, 'connection-failed', 'The camera could not be reached.'));
+      },
+    );
+  }
+
+  /** Lets go of the connection and of a planned one; says nothing. */
+  #disconnect(): void {
+    this.#watchdog.stop();
+    this.#reconnect.cancel();
+    this.#attempt?.abort();
+    this.#attempt = null;
+    this.#receiver?.close();
+    this.#receiver = null;
+    this.#awaitsFrame = false;
+  }
+
+  #resume(receiver: Receiver): void {
+    this.#setState('connecting');
+    this.#connectedAt = this.#clock.now();
+    this.#sink.reset();
+    this.#awaitsFrame = true;
+    receiver.resume().then(
+      () => {
+        if (this.#receiver === receiver) this.#watchdog.start();
+      },
+      (thrown: unknown) => {
+        // A server that forgot the session meanwhile, or that cannot resume: a new connection can.
+        if (this.#receiver !== receiver) return;
+        this.#logger.info('the camera does not resume', { reason: String(thrown) });
+        this.#connect();
+      },
+    );
+  }
+
+  #onTracks(tracks: readonly TrackReceiver[], description: SessionDescription): void {
+    this.#description = description;
+    this.#unsupported = new Set();
+    this.#codecs = new Map();
+    this.#sink.expect({
+      video: tracks.some(({ kind }) => kind === 'video'),
+      audio: tracks.some(({ kind }) => kind === 'audio'),
+    });
+    this.#awaitsFrame = true;
+    this.#handlers.onTracksChange();
+  }
+
+  #onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void {
+    this.#watchdog.onData();
+    if (unit.config !== null) {
+      this.#codecs.set(track.media.index, unit.config.codec);
+      this.#handlers.onTracksChange();
+    }
+    if (track.kind === 'video') this.#sink.pushVideo(unit, time);
+    else this.#sink.pushAudio(unit, time);
+    if (this.#awaitsFrame && this.#wantsPlay) this.#awaitFrame();
+  }
+
+  /** Waits until something of the present connection is on screen, or would be if the page were visible. */
+  #awaitFrame(): void {
+    this.#awaitsFrame = false;
+    const receiver = this.#receiver;
+    const video = this.#sink.video;
+    const done = () => {
+      if (this.#receiver !== receiver || !this.#wantsPlay || this.#firstFrameMs !== null) return;
+      this.#firstFrameMs = this.#clock.now() - this.#connectedAt;
+      this.#reconnect.succeeded();
+      this.#error = null;
+      this.#setState('playing');
+    };
+    const hasPicture = receiver?.tracks.some(({ kind }) => kind === 'video') === true;
+    if (hasPicture && !video.ownerDocument.hidden) video.requestVideoFrameCallback(done);
+    else video.addEventListener('timeupdate', done, { once: true });
+  }
+
+  #onUnsupported(kind: 'video' | 'audio', codec: string): void {
+    const track = this.#receiver?.tracks.find((candidate) => candidate.kind === kind);
+    if (track !== undefined) this.#unsupported.add(track.media.index);
+    const error = new StreamError(
+      'codec-unsupported',
+      `This browser cannot play ${track?.format.encodingName ?? kind} (${codec}).`,
+    );
+    this.#handlers.onTracksChange();
+    const isLast = this.#receiver?.tracks.every(({ media }) => this.#unsupported.has(media.index)) ?? true;
+    if (isLast) this.#onFailure(error);
+    else this.#handlers.onWarning(error);
+  }
+
+  #onEnd(): void {
+    this.#disconnect();
+    this.#setState('ended');
+  }
+
+  #onFailure(error: StreamError): void {
+    if (this.#closed) return;
+    this.#logger.warn('connection lost', { code: error.code, reason: error.message });
+    this.#disconnect();
+    if (this.#state === 'paused') return;
+    this.#error = error;
+    const delay = this.#reconnect.plan(error.retry);
+    if (delay === null) {
+      this.#setState('error');
+      return;
+    }
+    this.#reconnects++;
+    this.#setState('reconnecting');
+  }
+
+  #onVisibilityChange(): void {
+    if (!this.#sink.video.ownerDocument.hidden) this.#reconnect.hurry();
+  }
+
+  #setState(state: PlayerState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    this.#handlers.onStateChange(state);
+  }
+}

@@ -1,0 +1,238 @@
+import type { Credentials } from '../../shared/authentication.js';
+import type { Clock } from '../../shared/clock.js';
+import { StreamError } from '../../shared/errors.js';
+import { type Logger, silentLogger } from '../../shared/logger.js';
+import type { MediaDescription, SessionDescription } from '../../shared/session-description.js';
+import type { AccessUnit } from '../codec/access-unit.js';
+import { type PlayResult, RtspSession } from '../rtsp/session.js';
+import type { ByteTransport } from '../transport/byte-transport.js';
+import { TrackReceiver } from './track-receiver.js';
+
+/**
+ * One connection to a camera: from its address to access units. Sets up the first video and the first audio track that it
+ * has a depacketizer for, plays, and reports. Knows nothing of browsers; runs in Node as well.
+ */
+
+/** Between looks at what is due, milliseconds; data that arrives makes it look as well. */
+const TICK_MS = 1_000;
+
+export interface ReceiverOptions {
+  transport: ByteTransport;
+  /** rtsp:// or rtsps:// URL; credentials in it are used and taken out. */
+  url: string;
+  credentials?: Credentials | null;
+  clock: Clock;
+  logger?: Logger;
+}
+
+export interface ReceiverHandlers {
+  /** The session description is known, and which of its media will be received. Called once, before the first unit. */
+  onTracks(tracks: readonly TrackReceiver[], description: SessionDescription): void;
+  /** `time`: presentation time in seconds from the start of play, on a time line that all tracks share. */
+  onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void;
+  /** The camera has ended all tracks (RTCP BYE). The connection is still there. */
+  onEnd(): void;
+  /** The connection is over, once, after `start()` succeeded; null when this end closed it. */
+  onClose(error: StreamError | null): void;
+}
+
+export class Receiver {
+  readonly #clock: Clock;
+  readonly #handlers: ReceiverHandlers;
+  readonly #session: RtspSession;
+  #tracks: TrackReceiver[] = [];
+  #byMedia: (TrackReceiver | undefined)[] = [];
+  readonly #ended = new Set<TrackReceiver>();
+  readonly #startTimestamps = new Map<number, number>();
+  #firstArrival = Number.NaN;
+  #lastTick = 0;
+  #cancelTick: (() => void) | null = null;
+  #closed = false;
+
+  constructor(options: ReceiverOptions, handlers: ReceiverHandlers) {
+    this.#clock = options.clock;
+    this.#handlers = handlers;
+    this.#session = new RtspSession(
+      {
+        transport: options.transport,
+        url: options.url,
+        credentials: options.credentials ?? null,
+        clock: options.clock,
+        logger: options.logger ?? silentLogger,
+      },
+      {
+        onPlay: (result) => this.#onPlay(result),
+        onRtp: (mediaIndex, bytes) => {
+          this.#byMedia[mediaIndex]?.onRtp(bytes);
+          this.#tickIfDue();
+        },
+        onRtcp: (mediaIndex, bytes) => this.#byMedia[mediaIndex]?.onRtcp(bytes),
+        onClose: (error) => this.#onClose(error),
+      },
+    );
+  }
+
+  /** What is received; empty before `onTracks`. */
+  get tracks(): readonly TrackReceiver[] {
+    return this.#tracks;
+  }
+
+  /** Whether the server is known not to take a method. */
+  supports(method: string): boolean {
+    return this.#session.supportedMethods?.has(method) ?? true;
+  }
+
+  /**
+   * Connects, asks what there is, sets up and plays. Rejects with a StreamError, and is closed then.
+   */
+  async start(signal?: AbortSignal): Promise<void> {
+    try {
+      await this.#session.connect(signal);
+      const description = await this.#session.describe(signal);
+      this.#choose(description);
+      await this.#setUp(signal);
+      this.#handlers.onTracks(this.#tracks, description);
+      await this.#session.play(signal === undefined ? {} : { signal });
+    } catch (thrown) {
+      this.close();
+      throw StreamError.from(thrown, 'request-failed', 'The camera could not be played.');
+    }
+    this.#tick();
+  }
+
+  /** RTSP PAUSE: the session stays. */
+  async pause(signal?: AbortSignal): Promise<void> {
+    await this.#session.pause(signal);
+  }
+
+  /** RTSP PLAY after `pause()`. */
+  async resume(signal?: AbortSignal): Promise<void> {
+    await this.#session.play(signal === undefined ? {} : { signal });
+  }
+
+  /** UTC in milliseconds of a time on the time line, by the camera's sender reports; null while unknown. */
+  utcAt(time: number): number | null {
+    for (const track of this.#tracks) {
+      const utc = track.clock.isAnchored ? track.clock.utcAt(time) : null;
+      if (utc !== null) return utc;
+    }
+    return null;
+  }
+
+  /** Ends the session politely; never rejects. */
+  async teardown(): Promise<void> {
+    this.#stop();
+    await this.#session.teardown();
+  }
+
+  /** Ends the connection at once. */
+  close(): void {
+    this.#stop();
+    this.#session.close();
+  }
+
+  #choose(description: SessionDescription): void {
+    const trackHandlers = {
+      onAccessUnit: (track: TrackReceiver, unit: AccessUnit, time: number) => {
+        this.#handlers.onAccessUnit(track, unit, time);
+      },
+      onGoodbye: (track: TrackReceiver) => this.#onGoodbye(track),
+      onFirstPacket: (track: TrackReceiver, ticks: number) => this.#anchor(track, ticks),
+    };
+    const create = (media: MediaDescription) => TrackReceiver.create(media, this.#clock, trackHandlers);
+    const allSendOnly = description.media.every(({ direction }) => direction === 'sendonly');
+    for (const kind of ['video', 'audio']) {
+      for (const media of description.media) {
+        // A medium that the page would have to send (a backchannel), unless the camera says so of all of them.
+        if (media.kind !== kind || (media.direction === 'sendonly' && !allSendOnly)) continue;
+        const track = create(media);
+        if (track === null) continue;
+        this.#tracks.push(track);
+        break;
+      }
+    }
+    if (this.#tracks.length > 0) return;
+    const offered = description.media.flatMap(({ formats }) => formats.map(({ encodingName }) => encodingName));
+    throw new StreamError(
+      'no-playable-track',
+      offered.length === 0
+        ? 'The camera offers neither picture nor sound.'
+        : `The camera offers nothing that can be played (it offers ${[...new Set(offered)].slice(0, 5).join(', ')}).`,
+    );
+  }
+
+  /** One track that the camera refuses does not end the others. */
+  async #setUp(signal?: AbortSignal): Promise<void> {
+    let refusal: unknown = null;
+    const accepted: TrackReceiver[] = [];
+    for (const track of this.#tracks) {
+      try {
+        await this.#session.setup(track.media, signal);
+        accepted.push(track);
+      } catch (thrown) {
+        if (this.#closed || this.#session.state === 'closed' || signal?.aborted) throw thrown;
+        refusal ??= thrown;
+      }
+    }
+    if (accepted.length === 0) throw refusal;
+    this.#tracks = accepted;
+    for (const track of accepted) this.#byMedia[track.media.index] = track;
+    const audio = accepted.find(({ kind }) => kind === 'audio');
+    const video = accepted.find(({ kind }) => kind === 'video');
+    if (video !== undefined && audio !== undefined) video.reference = audio;
+  }
+
+  #onPlay(result: PlayResult): void {
+    for (const track of this.#tracks) track.reset();
+    this.#ended.clear();
+    this.#firstArrival = Number.NaN;
+    this.#startTimestamps.clear();
+    for (const { mediaIndex, rtpTimestamp } of result.rtpInfo) {
+      if (rtpTimestamp !== null) this.#startTimestamps.set(mediaIndex, rtpTimestamp);
+    }
+    // Half an answer would put the tracks further apart than none.
+    if (!this.#tracks.every(({ media }) => this.#startTimestamps.has(media.index))) this.#startTimestamps.clear();
+  }
+
+  #anchor(track: TrackReceiver, ticks: number): void {
+    const now = this.#clock.now();
+    if (Number.isNaN(this.#firstArrival)) this.#firstArrival = now;
+    const start = this.#startTimestamps.get(track.media.index) ?? null;
+    // It holds for the start of play alone: a source that starts anew later does so where it is by then.
+    this.#startTimestamps.delete(track.media.index);
+    track.clock.anchor(ticks, start, (now - this.#firstArrival) / 1000);
+  }
+
+  #onGoodbye(track: TrackReceiver): void {
+    this.#ended.add(track);
+    if (this.#ended.size === this.#tracks.length) this.#handlers.onEnd();
+  }
+
+  #onClose(error: StreamError | null): void {
+    const wasClosed = this.#closed;
+    this.#stop();
+    if (!wasClosed) this.#handlers.onClose(error);
+  }
+
+  #tickIfDue(): void {
+    if (this.#clock.now() - this.#lastTick >= TICK_MS) this.#tick();
+  }
+
+  /** Sends the reports that are due. */
+  #tick(): void {
+    if (this.#closed) return;
+    this.#lastTick = this.#clock.now();
+    for (const track of this.#tracks) {
+      const report = track.pollReport();
+      if (report !== null) this.#session.sendRtcp(track.media.index, report);
+    }
+    this.#cancelTick?.();
+    this.#cancelTick = this.#clock.schedule(TICK_MS, () => this.#tick());
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    this.#cancelTick?.();
+    this.#cancelTick = null;
+  }
+}

@@ -1,0 +1,188 @@
+import type { Clock } from '../../shared/clock.js';
+import { parseRtcp } from '../../shared/rtcp.js';
+import { looksLikeRtcp, parseRtpPacket } from '../../shared/rtp-packet.js';
+import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
+import type { AccessUnit } from '../codec/access-unit.js';
+import type { Depacketizer } from '../depacketizer/depacketizer.js';
+import { createDepacketizer } from '../depacketizer/registry.js';
+import { ReceiverReporter } from '../rtp/receiver-report.js';
+import { SequenceTracker } from '../rtp/sequence.js';
+import { TrackClock } from './track-clock.js';
+
+/** RTP and RTCP packets of one track → access units on the connection's time line, with the books of what was received. */
+
+export interface TrackReceiverHandlers {
+  /** `time`: the unit's presentation time on the connection's time line, seconds. */
+  onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void;
+  /** The camera has ended the track (RTCP BYE). */
+  onGoodbye(track: TrackReceiver): void;
+  /** The track starts, or starts anew: its clock is to be anchored. `ticks`: the first packet's time, unwrapped. */
+  onFirstPacket(track: TrackReceiver, ticks: number): void;
+}
+
+/** Counters of one track since it was made, with the names of `RTCInboundRtpStreamStats` where they fit. */
+export interface TrackStats {
+  packetsReceived: number;
+  packetsLost: number;
+  /** Seconds (RFC 3550, A.8). */
+  jitter: number;
+  bytesReceived: number;
+  /** Packets dropped: doubled, late, malformed, of another payload type. */
+  packetsDiscarded: number;
+  /** Access units taken out of the packets. */
+  framesReceived: number;
+  keyFramesReceived: number;
+  /** Access units given up: incomplete, broken, or not decodable before the next key frame. */
+  framesDropped: number;
+}
+
+export class TrackReceiver {
+  readonly media: MediaDescription;
+  readonly format: MediaFormat;
+  readonly clock: TrackClock;
+  readonly #time: Clock;
+  readonly #handlers: TrackReceiverHandlers;
+  readonly #sequence = new SequenceTracker();
+  readonly #reporter: ReceiverReporter;
+  readonly #depacketizer: Depacketizer;
+  /** The SSRC followed, and one that would replace it if it came twice in a row; null before the first packet. */
+  #ssrc: number | null = null;
+  #otherSsrc: number | null = null;
+  /** The track that this one is to be in step with. */
+  reference: TrackReceiver | null = null;
+  #packets = 0;
+  #bytes = 0;
+  #discarded = 0;
+
+  private constructor(
+    media: MediaDescription,
+    format: MediaFormat,
+    depacketizer: Depacketizer,
+    time: Clock,
+    handlers: TrackReceiverHandlers,
+  ) {
+    this.media = media;
+    this.format = format;
+    this.#time = time;
+    this.#handlers = handlers;
+    this.clock = new TrackClock(format.clockRate);
+    this.#reporter = new ReceiverReporter({ clockRate: format.clockRate, sequence: this.#sequence });
+    this.#depacketizer = depacketizer;
+  }
+
+  /** A receiver for a medium's first format that there is a depacketizer for; null when there is none. */
+  static create(media: MediaDescription, time: Clock, handlers: TrackReceiverHandlers): TrackReceiver | null {
+    for (const format of media.formats) {
+      let track: TrackReceiver | null = null;
+      const depacketizer = createDepacketizer(format, (unit) => {
+        if (track !== null) track.#onAccessUnit(unit);
+      });
+      if (depacketizer === null) continue;
+      track = new TrackReceiver(media, format, depacketizer, time, handlers);
+      return track;
+    }
+    return null;
+  }
+
+  get kind(): 'video' | 'audio' {
+    return this.media.kind === 'audio' ? 'audio' : 'video';
+  }
+
+  /** Takes a packet from the track's RTP channel. */
+  onRtp(bytes: Uint8Array): void {
+    // Some cameras mix the two channels up.
+    if (looksLikeRtcp(bytes)) {
+      this.onRtcp(bytes);
+      return;
+    }
+    const packet = parseRtpPacket(bytes);
+    // Geovision sends packets of payload type 50 that reuse the video's sequence numbers.
+    if (packet === null || packet.payloadType !== this.format.payloadType || !this.#follows(packet.ssrc)) {
+      this.#discarded++;
+      return;
+    }
+    const step = this.#sequence.push(packet.sequenceNumber);
+    if (typeof step === 'string') {
+      this.#discarded++;
+      return;
+    }
+    if (step.restarted) this.#restart();
+    this.#packets++;
+    this.#bytes += bytes.length;
+    const ticks = this.clock.timeline.unwrap(packet.timestamp);
+    this.#reporter.onPacket(packet.ssrc, ticks, this.#time.now());
+    if (!this.clock.isAnchored) this.#handlers.onFirstPacket(this, ticks);
+    this.#depacketizer.push(packet, ticks, step.lost);
+  }
+
+  /** Takes a packet from the track's RTCP channel. */
+  onRtcp(bytes: Uint8Array): void {
+    for (const packet of parseRtcp(bytes)) {
+      if (packet.kind === 'sender-report') {
+        this.#reporter.onSenderReport(packet.ntpMiddle, this.#time.now());
+        if (packet.ntpTime === null || (this.#ssrc !== null && packet.ssrc !== this.#ssrc)) continue;
+        this.clock.sender.onSenderReport(packet.ntpTime, this.clock.timeline.at(packet.rtpTimestamp), this.#time.now());
+      } else if (packet.kind === 'goodbye' && this.#ssrc !== null && packet.ssrcs.includes(this.#ssrc)) {
+        this.#handlers.onGoodbye(this);
+      }
+    }
+  }
+
+  /** A receiver report when one is due, else null. */
+  pollReport(): Uint8Array | null {
+    return this.#reporter.poll(this.#time.now());
+  }
+
+  /** What comes next does not go on from what came before: a new PLAY. */
+  reset(): void {
+    this.#ssrc = null;
+    this.#sequence.reset();
+    this.#restart();
+  }
+
+  stats(): TrackStats {
+    const { accessUnits, keyFrames, droppedAccessUnits, malformedPackets } = this.#depacketizer.stats;
+    return {
+      packetsReceived: this.#packets,
+      packetsLost: this.#sequence.lost,
+      jitter: this.#reporter.jitter,
+      bytesReceived: this.#bytes,
+      packetsDiscarded: this.#discarded + malformedPackets,
+      framesReceived: accessUnits,
+      keyFramesReceived: keyFrames,
+      framesDropped: droppedAccessUnits,
+    };
+  }
+
+  /** Some cameras send a wrong SSRC at the start; old live555 mixes in packets of a dead session. */
+  #follows(ssrc: number): boolean {
+    if (ssrc === this.#ssrc) {
+      this.#otherSsrc = null;
+      return true;
+    }
+    if (this.#ssrc === null) {
+      this.#ssrc = ssrc;
+      return true;
+    }
+    if (ssrc !== this.#otherSsrc) {
+      this.#otherSsrc = ssrc;
+      return false;
+    }
+    this.#ssrc = ssrc;
+    this.#otherSsrc = null;
+    this.#sequence.reset();
+    this.#restart();
+    return true;
+  }
+
+  #restart(): void {
+    this.clock.reset();
+    this.#depacketizer.reset();
+  }
+
+  #onAccessUnit(unit: AccessUnit): void {
+    const reference = this.reference;
+    if (reference?.clock.isAnchored) this.clock.alignWith(reference.clock, unit.presentationTime);
+    this.#handlers.onAccessUnit(this, unit, this.clock.timeOf(unit.presentationTime));
+  }
+}

@@ -1,0 +1,271 @@
+/**
+ * One RTSP connection to a named camera: requests with the proxy's own CSeq and answers to challenges, replies matched to
+ * them, interleaved frames handed on as they come (RFC 2326).
+ */
+import type { Authenticator } from '../shared/authentication.js';
+import { StreamError } from '../shared/errors.js';
+import { MAX_UPSTREAM_BACKLOG_BYTES, TEARDOWN_TIMEOUT_MS } from '../shared/limits.js';
+import {
+  emptyBody,
+  RtspHeaders,
+  type RtspMessage,
+  type RtspRequest,
+  type RtspResponse,
+  serializeInterleaved,
+  serializeRequest,
+  serializeResponse,
+} from '../shared/rtsp-message.js';
+import { RtspReader } from '../shared/rtsp-reader.js';
+import type { Environment } from './connection.js';
+import { type CredentialsGate, rejectedCredentials } from './credentials-gate.js';
+import { Upstream, type UpstreamOptions } from './upstream.js';
+import type { UpstreamTarget } from './upstream-policy.js';
+
+/** Some cameras answer 401 to whoever does not say who it is. */
+export const USER_AGENT = 'rtsp-player-proxy';
+
+/** Receives a camera's interleaved frames, chunk by chunk. */
+export interface FrameSink {
+  /** The frames that follow lie in this chunk, except those that began in an earlier one. */
+  beginChunk(chunk: Buffer): void;
+  /** @param payload - in the chunk's memory, or, for a frame that came in pieces, in memory of its own */
+  onFrame(channel: number, payload: Uint8Array): void;
+  /** An RTSP message stands between the frames before and those that follow. */
+  onMessage(): void;
+  /** Returns whether the chunk's memory is still in use. */
+  endChunk(): boolean;
+}
+
+export interface CameraConnectionOptions {
+  target: UpstreamTarget;
+  upstream: UpstreamOptions;
+  /** Null when the proxy has no credentials for this camera. */
+  authenticator: Authenticator | null;
+  gate: CredentialsGate;
+  environment: Environment;
+}
+
+interface PendingRequest {
+  cseq: number;
+  settle(result: RtspResponse | StreamError): void;
+}
+
+/** Answers to requests that a camera may send; others are answered 501. */
+const answeredMethods: ReadonlySet<string> = new Set(['OPTIONS', 'GET_PARAMETER', 'SET_PARAMETER', 'ANNOUNCE', 'REDIRECT']);
+/** Attempts at one request: the first, the answer to a challenge, and two for nonces that the camera calls stale. */
+const MAX_ATTEMPTS = 4;
+/** CSeq numbers of requests whose time was up that are remembered, so that a late reply is not taken for another's. */
+const MAX_EXPIRED = 16;
+
+export class CameraConnection {
+  readonly #upstream: Upstream;
+  readonly #authenticator: Authenticator | null;
+  readonly #gate: CredentialsGate;
+  readonly #environment: Environment;
+  readonly #reader: RtspReader;
+  /** In the order in which they were sent. */
+  #pending: PendingRequest[] = [];
+  readonly #expired: number[] = [];
+  #nextCseq = 1;
+  #failure: StreamError | null = null;
+  #isChallenged = false;
+  /** Whether the camera took the credentials on this connection. */
+  #isAccepted = false;
+  /** Receives frames; without one they are dropped. */
+  sink: FrameSink | null = null;
+  /** Called once when the connection ends, whoever ended it. */
+  onEnd: (error: StreamError) => void = () => {};
+  /** Called when the camera asks for the session to go on elsewhere (REDIRECT). */
+  onRedirect: () => void = () => {};
+
+  private constructor(upstream: Upstream, options: CameraConnectionOptions) {
+    this.#upstream = upstream;
+    this.#authenticator = options.authenticator;
+    this.#gate = options.gate;
+    this.#environment = options.environment;
+    this.#reader = new RtspReader({
+      onMessage: (message) => this.#onMessage(message),
+      onInterleavedFrame: (channel, payload) => this.sink?.onFrame(channel, payload),
+      onError: (error) => this.#fail(error),
+    });
+    upstream.attach({
+      onData: (chunk) => {
+        const { sink } = this;
+        sink?.beginChunk(chunk);
+        this.#reader.push(chunk);
+        return sink?.endChunk() ?? false;
+      },
+      onDrain: () => {},
+      onClose: (error) => {
+        this.#fail(error ?? new StreamError('camera-refused', 'The camera has closed the connection.'));
+      },
+    });
+  }
+
+  /** Dials; rejects as `Upstream.dial` does. */
+  static async open(options: CameraConnectionOptions, signal?: AbortSignal): Promise<CameraConnection> {
+    return new CameraConnection(await Upstream.dial(options.target, options.upstream, signal), options);
+  }
+
+  /** Bytes from the camera so far. */
+  get bytesRead(): number {
+    return this.#upstream.bytesRead;
+  }
+
+  get isOpen(): boolean {
+    return this.#failure === null;
+  }
+
+  get isPaused(): boolean {
+    return this.#upstream.isPaused;
+  }
+
+  pause(): void {
+    this.#upstream.pause();
+  }
+
+  resume(): void {
+    this.#upstream.resume();
+  }
+
+  /** Tells which channels are the session's, for finding frames again after junk. */
+  setChannels(channels: Iterable<number>): void {
+    this.#reader.setChannels(channels);
+  }
+
+  /**
+   * Sends a request and answers challenges to it. `CSeq`, `User-Agent` and `Authorization` are added here. Rejects with
+   * `timeout`, `camera-rejects-credentials`, and with the connection's failure when it ends.
+   */
+  async request(
+    method: string,
+    url: string,
+    headers: RtspHeaders,
+    body: Uint8Array,
+    timeoutMs: number,
+  ): Promise<RtspResponse> {
+    for (let attempt = 1; ; attempt++) {
+      const isTest = this.#isChallenged && (await this.#gate.enter());
+      const authorization = this.#authenticator?.authorize(method, url) ?? null;
+      let response: RtspResponse;
+      try {
+        response = await this.#exchange(method, url, headers, body, authorization, timeoutMs);
+      } catch (error) {
+        if (isTest) this.#gate.abandon();
+        throw error;
+      }
+      if (response.status !== 401) {
+        if (authorization !== null) {
+          this.#gate.accept();
+          this.#isAccepted = true;
+        }
+        return response;
+      }
+      const isWorthRetrying = this.#authenticator?.challenge(response.headers.getAll('WWW-Authenticate')) ?? false;
+      if (isWorthRetrying && attempt < MAX_ATTEMPTS) {
+        this.#isChallenged = true;
+        if (isTest) this.#gate.abandon();
+        continue;
+      }
+      // Right credentials that may not do this one thing; the account is not in danger, and others may go on.
+      if (this.#isAccepted) return { ...response, status: 403 };
+      this.#gate.reject();
+      throw rejectedCredentials();
+    }
+  }
+
+  /** Sends one interleaved frame; drops it when the camera does not read. */
+  sendFrame(channel: number, payload: Uint8Array): void {
+    if (this.#upstream.backlogBytes > MAX_UPSTREAM_BACKLOG_BYTES) return;
+    this.#upstream.write(serializeInterleaved(channel, payload));
+  }
+
+  /** Says TEARDOWN, waits for the answer a moment, and closes. Never rejects. */
+  async teardown(url: string, sessionId: string): Promise<void> {
+    this.sink = null;
+    if (this.#upstream.isPaused) this.#upstream.resume();
+    try {
+      await this.request('TEARDOWN', url, new RtspHeaders([['Session', sessionId]]), emptyBody, TEARDOWN_TIMEOUT_MS);
+    } catch {
+      // Nobody waits for a goodbye.
+    }
+    this.close();
+  }
+
+  /** Ends the connection now. Requests under way reject with `aborted`. */
+  close(): void {
+    this.#fail(new StreamError('aborted', 'The viewer has gone.'));
+  }
+
+  #exchange(
+    method: string,
+    url: string,
+    headers: RtspHeaders,
+    body: Uint8Array,
+    authorization: string | null,
+    timeoutMs: number,
+  ): Promise<RtspResponse> {
+    if (this.#failure !== null) return Promise.reject(this.#failure);
+    const cseq = this.#nextCseq++;
+    // Some cameras know this spelling only, and some choke on many headers.
+    const all = new RtspHeaders([
+      ['CSeq', String(cseq)],
+      ['User-Agent', USER_AGENT],
+    ]);
+    if (authorization !== null) all.append('Authorization', authorization);
+    for (const [name, value] of headers) all.append(name, value);
+    const bytes = serializeRequest({ method, url, headers: all, body });
+    return new Promise((resolve, reject) => {
+      const cancel = this.#environment.clock.schedule(timeoutMs, () => {
+        this.#expired.push(cseq);
+        if (this.#expired.length > MAX_EXPIRED) this.#expired.shift();
+        pending.settle(new StreamError('timeout', `The camera did not answer ${method} within ${timeoutMs} ms.`));
+      });
+      const pending: PendingRequest = {
+        cseq,
+        settle: (result) => {
+          cancel();
+          this.#pending = this.#pending.filter((other) => other !== pending);
+          if (result instanceof StreamError) reject(result);
+          else resolve(result);
+        },
+      };
+      this.#pending.push(pending);
+      this.#upstream.write(bytes);
+    });
+  }
+
+  #onMessage(message: RtspMessage): void {
+    this.sink?.onMessage();
+    if (message.kind === 'request') this.#answer(message);
+    else if (message.status >= 200) this.#onResponse(message);
+  }
+
+  #onResponse(response: RtspResponse): void {
+    const cseq = Number(response.headers.get('CSeq') ?? Number.NaN);
+    if (this.#expired.includes(cseq)) return;
+    // TP-Link C520WS echoes the CSeq before, VLC's server none in error replies: the oldest request is meant.
+    const pending = this.#pending.find((other) => other.cseq === cseq) ?? this.#pending[0];
+    // The body may lie in the chunk, whose memory is used again.
+    pending?.settle({ ...response, body: response.body.slice() });
+  }
+
+  /** Several cameras send requests of their own. */
+  #answer(request: RtspRequest): void {
+    const isKnown = answeredMethods.has(request.method);
+    const cseq = request.headers.get('CSeq');
+    const headers = new RtspHeaders(cseq === null ? [] : [['CSeq', cseq]]);
+    this.#upstream.write(serializeResponse({ status: isKnown ? 200 : 501, headers }));
+    if (request.method === 'REDIRECT') this.onRedirect();
+  }
+
+  #fail(error: StreamError): void {
+    if (this.#failure !== null) return;
+    this.#failure = error;
+    this.sink = null;
+    this.#reader.close();
+    this.#upstream.destroy();
+    for (const pending of [...this.#pending]) pending.settle(error);
+    this.onEnd(error);
+  }
+}

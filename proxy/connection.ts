@@ -1,0 +1,88 @@
+/** What the raw tunnel and a named camera's session have in common, as the proxy and its settings see them. */
+import type { Clock } from '../shared/clock.js';
+import type { ErrorCode, StreamError } from '../shared/errors.js';
+import {
+  CAMERA_RESPONSE_TIMEOUT_MS,
+  FIRST_REQUEST_TIMEOUT_MS,
+  PING_INTERVAL_MS,
+  REJECTED_CREDENTIALS_INTERVAL_MS,
+  SHUTDOWN_TIMEOUT_MS,
+  SILENCE_TIMEOUT_MS,
+  UPSTREAM_CONNECT_TIMEOUT_MS,
+  VIEWER_HOLD_MS,
+} from '../shared/limits.js';
+import type { Logger } from '../shared/logger.js';
+import { CloseCode } from '../shared/proxy-protocol.js';
+
+/** One viewer and its camera. */
+export interface Connection {
+  /** Ends connections of which one side says nothing any more; called several times per time-out. */
+  checkSilence(): void;
+  /** Pings the viewer, or ends it when it has not answered the last ping. */
+  checkLife(): void;
+  /** Closes the viewer with this code and lets the camera go in good order. */
+  close(code: CloseCode, sentence: string): void;
+  /** Ends both sides now. */
+  destroy(): void;
+  /** Resolves when both sides are closed. */
+  readonly ended: Promise<void>;
+}
+
+/** Every wait of the proxy, in milliseconds; the defaults and their reasons are in shared/limits. */
+export interface Timeouts {
+  firstRequestMs: number;
+  connectMs: number;
+  responseMs: number;
+  holdMs: number;
+  silenceMs: number;
+  pingMs: number;
+  rejectedCredentialsMs: number;
+  shutdownMs: number;
+}
+
+export const defaultTimeouts: Timeouts = {
+  firstRequestMs: FIRST_REQUEST_TIMEOUT_MS,
+  connectMs: UPSTREAM_CONNECT_TIMEOUT_MS,
+  responseMs: CAMERA_RESPONSE_TIMEOUT_MS,
+  holdMs: VIEWER_HOLD_MS,
+  silenceMs: SILENCE_TIMEOUT_MS,
+  pingMs: PING_INTERVAL_MS,
+  rejectedCredentialsMs: REJECTED_CREDENTIALS_INTERVAL_MS,
+  shutdownMs: SHUTDOWN_TIMEOUT_MS,
+};
+
+/** What every part of the proxy is handed. */
+export interface Environment {
+  clock: Clock;
+  logger: Logger;
+  timeouts: Timeouts;
+  counters: Counters;
+}
+
+/** Sums since the proxy started; never names, addresses or URLs. */
+export interface Counters {
+  /** Viewers by the close code that the proxy gave them. */
+  closed: Record<number, number>;
+  bytesToViewers: number;
+  bytesFromViewers: number;
+  /** Media frames that slow viewers of live streams did not get. */
+  droppedFrames: number;
+  /** Interleaved frames of viewers for channels that are not theirs. */
+  rejectedFrames: number;
+}
+
+const closeCodes: Partial<Record<ErrorCode, CloseCode>> = {
+  'not-rtsp': CloseCode.notRtsp,
+  'invalid-url': CloseCode.notRtsp,
+  forbidden: CloseCode.forbidden,
+  'not-found': CloseCode.cameraUnknown,
+  'limit-reached': CloseCode.limitReached,
+  'camera-rejects-credentials': CloseCode.cameraRejectsCredentials,
+  'camera-unreachable': CloseCode.cameraUnreachable,
+  timeout: CloseCode.cameraUnreachable,
+};
+
+/** The close code that tells a viewer of this failure; `4502 the camera refused or closed` where none says more. */
+export function closeCodeOf(error: StreamError): CloseCode {
+  return closeCodes[error.code] ?? CloseCode.cameraRefused;
+}

@@ -1,0 +1,217 @@
+/**
+ * A checked target → one TCP or TLS connection to it, with a time-out and its failures in words. Reads go into one buffer
+ * that is used again and again: at many viewers, allocating one per read is a fifth of the proxy's whole cost.
+ */
+import { isIP, connect as netConnect, type Socket } from 'node:net';
+import { connect as tlsConnect } from 'node:tls';
+import type { Clock } from '../shared/clock.js';
+import { StreamError } from '../shared/errors.js';
+import { TEARDOWN_TIMEOUT_MS, UPSTREAM_CONNECT_TIMEOUT_MS, UPSTREAM_READ_BYTES } from '../shared/limits.js';
+import type { UpstreamTarget } from './upstream-policy.js';
+
+/** How connections to cameras are made. */
+export interface UpstreamOptions {
+  clock: Clock;
+  connectTimeoutMs?: number;
+  /** PEM certificates of authorities to trust for rtsps:// instead of the system's. */
+  certificateAuthorities?: string | undefined;
+}
+
+export interface UpstreamHandlers {
+  /**
+   * Bytes from the camera.
+   * @param chunk - valid until this returns, unless the handler says that it is still in use
+   * @returns whether the chunk's memory is still in use
+   */
+  onData(chunk: Buffer): boolean;
+  /** What was written has gone out, after `write` said that it waits. */
+  onDrain(): void;
+  /** Once, after it was open. Null when the camera closed it in good order or `destroy` was called. */
+  onClose(error: StreamError | null): void;
+}
+
+/** A connection to a camera. Data waits until `handlers` are attached. */
+export class Upstream {
+  readonly #socket: Socket;
+  readonly #clock: Clock;
+  #handlers: UpstreamHandlers | null = null;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);
+  /** The buffer that the socket is to read into next, when it is another than before. */
+  #nextBuffer: Buffer | null = this.#buffer;
+  /** What a camera said before anybody listened. */
+  #early: Buffer | null = null;
+  #bytesRead = 0;
+  #isPaused = false;
+  #error: StreamError | null = null;
+
+  private constructor(target: UpstreamTarget, address: string, options: UpstreamOptions) {
+    this.#clock = options.clock;
+    const common = {
+      host: address,
+      port: target.port,
+      onread: {
+        buffer: (): Uint8Array => {
+          const next = this.#nextBuffer;
+          this.#nextBuffer = null;
+          // Node takes anything but a buffer for "the same again"; its types do not know that.
+          return next as Uint8Array;
+        },
+        callback: (length: number): boolean => this.#onRead(length),
+      },
+    };
+    this.#socket =
+      target.scheme === 'rtsp'
+        ? netConnect(common)
+        : tlsConnect({
+            ...common,
+            // Addresses are verified by the certificate's addresses, names also need SNI.
+            ...(isIP(target.host) === 0 ? { servername: target.host } : {}),
+            ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
+          });
+    this.#socket.setNoDelay(true);
+    this.#socket.setKeepAlive(true, 30_000);
+  }
+
+  /**
+   * Connects to the first of the target's addresses that answers. Rejects with `camera-refused`, `camera-unreachable` or
+   * `certificate-invalid`, or with `aborted`; the sentences do not name the target.
+   */
+  static async dial(target: UpstreamTarget, options: UpstreamOptions, signal?: AbortSignal): Promise<Upstream> {
+    const { clock, connectTimeoutMs = UPSTREAM_CONNECT_TIMEOUT_MS } = options;
+    const deadline = clock.now() + connectTimeoutMs;
+    let failure: StreamError | null = null;
+    for (const [index, address] of target.addresses.entries()) {
+      // What is left is shared out evenly, so that one dead address does not use up all of it.
+      const timeoutMs = Math.max(0, deadline - clock.now()) / (target.addresses.length - index);
+      const upstream = new Upstream(target, address, options);
+      try {
+        await upstream.#connected(target.scheme, clock, timeoutMs, signal);
+        return upstream;
+      } catch (error) {
+        upstream.destroy();
+        failure = StreamError.from(error, 'camera-unreachable', 'The camera cannot be reached.');
+        if (failure.code === 'aborted') break;
+      }
+    }
+    throw failure ?? new StreamError('camera-unreachable', 'The camera has no address.');
+  }
+
+  #connected(scheme: 'rtsp' | 'rtsps', clock: Clock, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const socket = this.#socket;
+    return new Promise((resolve, reject) => {
+      const settle = (error: StreamError | null): void => {
+        cancel();
+        signal?.removeEventListener('abort', onAbort);
+        socket.off('close', onClose);
+        if (error === null) resolve();
+        else reject(error);
+      };
+      const cancel = clock.schedule(timeoutMs, () => {
+        settle(new StreamError('camera-unreachable', `The camera did not answer within ${Math.round(timeoutMs)} ms.`));
+      });
+      const onAbort = (): void => settle(new StreamError('aborted', 'Nobody waits for the camera any more.'));
+      const onClose = (): void => settle(this.#error ?? new StreamError('camera-refused', 'The camera hung up.'));
+      socket.on('error', (error) => {
+        this.#error = describe(error);
+      });
+      socket.once('close', onClose);
+      socket.once(scheme === 'rtsp' ? 'connect' : 'secureConnect', () => {
+        socket.on('drain', () => this.#handlers?.onDrain());
+        socket.on('close', () => this.#handlers?.onClose(this.#error));
+        settle(null);
+      });
+      if (signal?.aborted) onAbort();
+      else signal?.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  /** Starts reading. When the connection has ended in the meantime, `onClose` is called soon. */
+  attach(handlers: UpstreamHandlers): void {
+    const isFirst = this.#handlers === null;
+    this.#handlers = handlers;
+    const early = this.#early;
+    this.#early = null;
+    if (early !== null) handlers.onData(early);
+    if (this.#socket.destroyed) {
+      queueMicrotask(() => handlers.onClose(this.#error));
+    } else if (isFirst && !this.#isPaused) {
+      this.#socket.resume();
+    }
+  }
+
+  /** Sends bytes. False when they wait for the camera to read: `onDrain` follows. */
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.destroyed || this.#socket.write(bytes);
+  }
+
+  /** Bytes that wait for the camera to read. */
+  get backlogBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Bytes from the camera so far. */
+  get bytesRead(): number {
+    return this.#bytesRead;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  /** Leaves further bytes with the camera until `resume`. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#socket.resume();
+  }
+
+  /** Lets what was written go out and the camera close its side, but not for ever. */
+  end(): void {
+    if (this.#isPaused) this.resume();
+    this.#socket.end();
+    const cancel = this.#clock.schedule(TEARDOWN_TIMEOUT_MS, () => this.destroy());
+    this.#socket.once('close', cancel);
+  }
+
+  /** Ends the connection now. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #onRead(length: number): boolean {
+    this.#bytesRead += length;
+    const chunk = this.#buffer.subarray(0, length);
+    if (this.#handlers === null) {
+      this.#early = this.#early === null ? Buffer.from(chunk) : Buffer.concat([this.#early, chunk]);
+      return false;
+    }
+    if (this.#handlers.onData(chunk)) {
+      this.#buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);
+      this.#nextBuffer = this.#buffer;
+    }
+    return !this.#isPaused;
+  }
+}
+
+const refusals: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
+
+/** A socket's error in words, without the address. */
+function describe(error: NodeJS.ErrnoException): StreamError {
+  const code = error.code ?? 'unknown error';
+  if (refusals.has(code)) {
+    return new StreamError('camera-refused', `The camera refused or reset the connection (${code}).`, { cause: error });
+  }
+  if (/CERT|ISSUER|SIGNATURE|SELF_SIGNED/.test(code)) {
+    return new StreamError('certificate-invalid', `The camera's certificate cannot be verified (${code}).`, {
+      cause: error,
+    });
+  }
+  if (/^ERR_(?:SSL|TLS)|^EPROTO/.test(code)) {
+    return new StreamError('camera-refused', `The camera does not speak TLS as expected (${code}).`, { cause: error });
+  }
+  return new StreamError('camera-unreachable', `The camera cannot be reached (${code}).`, { cause: error });
+}

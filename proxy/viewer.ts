@@ -1,0 +1,156 @@
+/**
+ * One viewer's WebSocket as the rest of the proxy sees it: bytes in, bytes out with a backlog, a close code, signs of
+ * life. The bytes are RTSP over WebSocket as ONVIF has it: binary messages whose boundaries mean nothing.
+ */
+import type { Socket } from 'node:net';
+import type { WebSocket } from 'ws';
+import { UPSTREAM_READ_BYTES } from '../shared/limits.js';
+import { CloseCode, closeReason } from '../shared/proxy-protocol.js';
+import { redactUrl } from '../shared/rtsp-url.js';
+
+export interface ViewerHandlers {
+  /** @param bytes - never written to again */
+  onData(bytes: Uint8Array): void;
+  /** Everything that waited has gone out, after `isBackedUp` was true. */
+  onDrain(): void;
+  /** Once: the viewer has closed, vanished, or been closed. */
+  onClose(): void;
+}
+
+/** RFC 6455, 7.4.1: the end that both sides wanted. */
+const NORMAL_CLOSURE = 1000;
+
+export class Viewer {
+  readonly #webSocket: WebSocket;
+  readonly #socket: Socket;
+  #handlers: ViewerHandlers | null = null;
+  #isClosed = false;
+  #closeCode: number | null = null;
+  #isPaused = false;
+  #bytesSent = 0;
+  /** Bytes received, and bytes gone out, at the last look. */
+  #lastSigns = { received: 0, sent: 0 };
+
+  /**
+   * @param webSocket - open, and nobody else's
+   * @param socket - the one underneath, for its backlog
+   */
+  constructor(webSocket: WebSocket, socket: Socket) {
+    this.#webSocket = webSocket;
+    this.#socket = socket;
+    webSocket.on('message', (data: Buffer, isBinary) => {
+      if (this.#closeCode !== null) return;
+      if (isBinary) this.#handlers?.onData(data);
+      else this.close(CloseCode.notRtsp, 'RTSP over WebSocket has binary messages only (got text).');
+    });
+    // The reason is in the close event that follows.
+    webSocket.on('error', () => {});
+    webSocket.on('close', () => this.#ended());
+    socket.on('drain', () => this.#handlers?.onDrain());
+  }
+
+  /** Starts to listen; when the viewer has gone already, `onClose` is called soon. */
+  attach(handlers: ViewerHandlers): void {
+    this.#handlers = handlers;
+    if (this.#isClosed) queueMicrotask(() => handlers.onClose());
+  }
+
+  /** Whether bytes can still be sent. */
+  get isOpen(): boolean {
+    return this.#closeCode === null && !this.#isClosed;
+  }
+
+  /** The code it was closed with by the proxy; null when it was not. */
+  get closeCode(): number | null {
+    return this.#closeCode;
+  }
+
+  get bytesSent(): number {
+    return this.#bytesSent;
+  }
+
+  /** Bytes that the kernel did not take yet, since the viewer reads too slowly. */
+  get backlogBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Whether so much waits that `onDrain` will be called when it has gone out. */
+  get isBackedUp(): boolean {
+    return this.#socket.writableLength >= this.#socket.writableHighWaterMark;
+  }
+
+  /**
+   * Sends one message.
+   * @returns whether the memory of `bytes` is still in use
+   */
+  send(bytes: Uint8Array): boolean {
+    if (!this.isOpen) return false;
+    this.#bytesSent += bytes.length;
+    const { backlogBytes } = this;
+    // A short view of a long buffer that has to wait would keep all of the buffer.
+    const copies = backlogBytes > 0 && bytes.length <= UPSTREAM_READ_BYTES / 2;
+    this.#webSocket.send(copies ? Buffer.from(bytes) : bytes);
+    return !copies && this.#socket.writableLength > 0;
+  }
+
+  /** Holds the messages that follow back until `uncork`, so that they go out in one system call. */
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  /** Leaves the viewer's further bytes in its own hands. */
+  pause(): void {
+    this.#isPaused = true;
+    this.#webSocket.pause();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#webSocket.resume();
+  }
+
+  /**
+   * Looks whether the viewer lives: it does if anything came from it (an answer to the last ping, at the least) or went
+   * out to it since the last look. If so, pings it; if not, ends it. A viewer that is paused is not asked: nobody listens.
+   */
+  checkLife(): void {
+    if (!this.isOpen || this.#isPaused) return;
+    const received = this.#socket.bytesRead;
+    const sent = this.#socket.bytesWritten - this.#socket.writableLength;
+    const { received: lastReceived, sent: lastSent } = this.#lastSigns;
+    const hadBacklog = this.#socket.writableLength > 0;
+    this.#lastSigns = { received, sent };
+    if (received === lastReceived && !(hadBacklog && sent !== lastSent)) this.#webSocket.terminate();
+    else this.#webSocket.ping();
+  }
+
+  /** Closes with one of the proxy's codes and a sentence for a person, cut to what fits. Only the first call counts. */
+  close(code: CloseCode | typeof NORMAL_CLOSURE, sentence: string): void {
+    if (!this.isOpen) return;
+    this.#closeCode = code;
+    // The viewer's half of the closing handshake has to be read.
+    if (this.#isPaused) this.resume();
+    this.#webSocket.close(code, closeReason(redactUrl(sentence)));
+    this.#ended();
+  }
+
+  /** Closes without a word, for a session that both sides have ended. */
+  finish(): void {
+    this.close(NORMAL_CLOSURE, '');
+  }
+
+  /** Ends the connection now. */
+  terminate(): void {
+    this.#webSocket.terminate();
+  }
+
+  #ended(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#handlers?.onClose();
+  }
+}

@@ -1,0 +1,48 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runProgram } from './child-process.js';
+
+export interface MediaFileOptions {
+  seconds?: number;
+  frameRate?: number;
+  /** Frames from one key frame to the next. */
+  keyInterval?: number;
+  /** Frames that refer to later ones; 0 as cameras do. */
+  bFrames?: number;
+  /** AAC, stereo, 48 kHz. */
+  audio?: boolean;
+}
+
+export interface MediaFile {
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
+/** Makes an MP4 file of a moving test picture (320×180, H.264 high) and, if wanted, a tone. */
+export async function makeMediaFile(options: MediaFileOptions = {}): Promise<MediaFile> {
+  const { seconds = 4, frameRate = 25, keyInterval = 25, bFrames = 0, audio = false } = options;
+  const folder = await mkdtemp(join(tmpdir(), 'rtsp-media-'));
+  const path = join(folder, 'clip.mp4');
+  await runProgram('ffmpeg', [
+    ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=${frameRate}:duration=${seconds}`],
+    ...(audio ? ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:duration=${seconds}`, '-ac', '2'] : []),
+    ...['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-threads', '1'],
+    ...['-g', `${keyInterval}`, '-bf', `${bFrames}`],
+    ...(audio ? ['-c:a', 'aac', '-b:a', '96k'] : []),
+    ...['-movflags', '+faststart', path],
+  ]);
+  return { path, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** Hash of every decoded video frame, in display order, as FFmpeg sees the file or URL. */
+export async function frameHashes(input: string, extra: readonly string[] = []): Promise<string[]> {
+  const output = await runProgram('ffmpeg', [
+    ...['-v', 'error', ...extra, '-i', input, '-map', '0:v:0'],
+    ...['-fps_mode', 'passthrough', '-f', 'framemd5', '-'],
+  ]);
+  return output
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+    .map((line) => line.split(',').at(-1)?.trim() ?? '');
+}
