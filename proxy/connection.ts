@@ -14,12 +14,19 @@ import {
 import type { Logger } from '../shared/logger.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
 
+/** What a connection has carried so far. */
+export interface Progress {
+  bytesToViewer: number;
+  droppedFrames: number;
+}
+
 /** One viewer and its camera. */
 export interface Connection {
   /** Ends connections of which one side says nothing any more; called several times per time-out. */
   checkSilence(): void;
   /** Pings the viewer, or ends it when it has not answered the last ping. */
   checkLife(): void;
+  readonly progress: Progress;
   /** Closes the viewer with this code and lets the camera go in good order. */
   close(code: CloseCode, sentence: string): void;
   /** Ends both sides now. */
@@ -59,14 +66,9 @@ export interface Environment {
   counters: Counters;
 }
 
-/** Sums since the proxy started; never names, addresses or URLs. */
+/** Sums since the proxy started, over all connections. */
 export interface Counters {
-  /** Viewers by the close code that the proxy gave them. */
-  closed: Record<number, number>;
-  bytesToViewers: number;
   bytesFromViewers: number;
-  /** Media frames that slow viewers of live streams did not get. */
-  droppedFrames: number;
   /** Interleaved frames of viewers for channels that are not theirs. */
   rejectedFrames: number;
 }

@@ -7,7 +7,7 @@ import { StreamError } from '../shared/errors.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
 import { RtspReader } from '../shared/rtsp-reader.js';
 import { parseRtspUrl } from '../shared/rtsp-url.js';
-import { type Connection, closeCodeOf, type Environment } from './connection.js';
+import { type Connection, closeCodeOf, type Environment, type Progress } from './connection.js';
 import { SilenceWatch } from './silence-watch.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
 import type { UpstreamPolicy } from './upstream-policy.js';
@@ -90,6 +90,10 @@ export class Tunnel implements Connection {
     }
   }
 
+  get progress(): Progress {
+    return { bytesToViewer: this.#viewer.bytesSent, droppedFrames: 0 };
+  }
+
   close(code: CloseCode, sentence: string): void {
     this.#viewer.close(code, sentence);
   }
@@ -168,7 +172,6 @@ export class Tunnel implements Connection {
     this.#abort.abort();
     this.#reader.close();
     this.#early = [];
-    this.#environment.counters.bytesToViewers += this.#viewer.bytesSent;
     if (this.#upstream === null) {
       this.#end();
       return;

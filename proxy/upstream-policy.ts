@@ -29,7 +29,8 @@ interface NameRule {
   kind: 'name';
   /** With `*.` in front: any name below it. */
   name: string;
-  ports: AllowedPorts;
+  /** Null: any. */
+  port: number | null;
 }
 
 interface NetworkRule {
@@ -37,28 +38,24 @@ interface NetworkRule {
   network: BlockList;
   /** One address, or a part of the loopback range: then special addresses are meant. */
   isExplicit: boolean;
-  ports: AllowedPorts;
+  port: number | null;
 }
 
-/** `default`: the port that the URL's scheme has when it names none. */
-type AllowedPorts = number | 'default' | 'any';
-
-const defaultPorts = { rtsp: 554, rtsps: 322 } as const;
 
 /**
  * Reads one entry of the allowlist: a host name, `*.` and a domain, an address, or a network in CIDR notation; then
- * `:PORT` or `:*` (any port; IPv6 with a port needs brackets: `[fd00::/8]:554`). Without a port, RTSP's own: 554, and 322
- * for rtsps. Throws `invalid-argument` with what was expected.
+ * `:PORT`, or nothing for any port. IPv6 with a port needs brackets: `[fd00::/8]:554`. Throws `invalid-argument` with
+ * what was expected.
  */
 export function parseAllowRule(text: string): AllowRule {
-  const { target, ports } = splitPort(text);
+  const { target, port } = splitPort(text);
   const wildcard = target.startsWith('*.') ? target.slice(2) : null;
   const slash = target.indexOf('/');
   const form = parseHost(wildcard ?? (slash < 0 ? target : target.slice(0, slash)));
   if (form.kind === 'invalid') throw invalidRule(text, 'expected a host name, an address or a network (CIDR)');
   if (form.kind === 'name') {
     if (slash >= 0) throw invalidRule(text, 'a network needs an address before the slash');
-    return { kind: 'name', name: wildcard === null ? form.name : `*.${form.name}`, ports };
+    return { kind: 'name', name: wildcard === null ? form.name : `*.${form.name}`, port };
   }
   if (wildcard !== null) throw invalidRule(text, 'a wildcard stands before a domain name; for addresses use CIDR');
 
@@ -73,24 +70,23 @@ export function parseAllowRule(text: string): AllowRule {
   const network = new BlockList();
   network.addSubnet(form.address, prefix, family);
   const isLoopbackNetwork = isLoopback(form.address) && (family === 'ipv4' ? prefix >= 8 : prefix === 128);
-  return { kind: 'network', network, isExplicit: prefix === bits || isLoopbackNetwork, ports };
+  return { kind: 'network', network, isExplicit: prefix === bits || isLoopbackNetwork, port };
 }
 
-function splitPort(text: string): { target: string; ports: AllowedPorts } {
+function splitPort(text: string): { target: string; port: number | null } {
   const bracketed = /^\[([^\]]+)\](?::(.+))?$/.exec(text);
-  if (bracketed !== null) return { target: bracketed[1] ?? '', ports: parsePorts(text, bracketed[2]) };
+  if (bracketed !== null) return { target: bracketed[1] ?? '', port: parsePort(text, bracketed[2]) };
   const colon = text.indexOf(':');
   // Several colons and no brackets: IPv6 without a port.
-  if (colon !== text.lastIndexOf(':')) return { target: text, ports: 'default' };
-  if (colon < 0) return { target: text, ports: 'default' };
-  return { target: text.slice(0, colon), ports: parsePorts(text, text.slice(colon + 1)) };
+  if (colon !== text.lastIndexOf(':')) return { target: text, port: null };
+  if (colon < 0) return { target: text, port: null };
+  return { target: text.slice(0, colon), port: parsePort(text, text.slice(colon + 1)) };
 }
 
-function parsePorts(text: string, ports: string | undefined): AllowedPorts {
-  if (ports === undefined) return 'default';
-  if (ports === '*') return 'any';
-  const port = /^\d{1,5}$/.test(ports) ? Number(ports) : 0;
-  if (port < 1 || port > 65_535) throw invalidRule(text, 'expected a port from 1 to 65535, or *, after the colon');
+function parsePort(text: string, digits: string | undefined): number | null {
+  if (digits === undefined) return null;
+  const port = /^\d{1,5}$/.test(digits) ? Number(digits) : 0;
+  if (port < 1 || port > 65_535) throw invalidRule(text, 'expected a port from 1 to 65535 after the colon');
   return port;
 }
 
@@ -189,8 +185,7 @@ function target(url: RtspUrl, host: string, addresses: string[]): UpstreamTarget
 }
 
 function allowsPort(rule: AllowRule, url: RtspUrl): boolean {
-  if (rule.ports === 'any') return true;
-  return url.port === (rule.ports === 'default' ? defaultPorts[url.scheme] : rule.ports);
+  return rule.port === null || rule.port === url.port;
 }
 
 function allowsAddress(rule: AllowRule, address: string): boolean {

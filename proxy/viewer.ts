@@ -28,6 +28,8 @@ export class Viewer {
   #closeCode: number | null = null;
   #isPaused = false;
   #bytesSent = 0;
+  /** What waited when `cork` was called; null when it was not. */
+  #backlogBeforeCork: number | null = null;
   /** Bytes received, and bytes gone out, at the last look. */
   #lastSigns = { received: 0, sent: 0 };
 
@@ -86,7 +88,7 @@ export class Viewer {
   send(bytes: Uint8Array): boolean {
     if (!this.isOpen) return false;
     this.#bytesSent += bytes.length;
-    const { backlogBytes } = this;
+    const backlogBytes = this.#backlogBeforeCork ?? this.backlogBytes;
     // A short view of a long buffer that has to wait would keep all of the buffer.
     const copies = backlogBytes > 0 && bytes.length <= UPSTREAM_READ_BYTES / 2;
     this.#webSocket.send(copies ? Buffer.from(bytes) : bytes);
@@ -95,10 +97,12 @@ export class Viewer {
 
   /** Holds the messages that follow back until `uncork`, so that they go out in one system call. */
   cork(): void {
+    this.#backlogBeforeCork = this.backlogBytes;
     this.#socket.cork();
   }
 
   uncork(): void {
+    this.#backlogBeforeCork = null;
     this.#socket.uncork();
   }
 
@@ -115,17 +119,18 @@ export class Viewer {
 
   /**
    * Looks whether the viewer lives: it does if anything came from it (an answer to the last ping, at the least) or went
-   * out to it since the last look. If so, pings it; if not, ends it. A viewer that is paused is not asked: nobody listens.
+   * out to it since the last look. If not, ends it. A paused viewer cannot be heard, and is judged by what it reads.
    */
   checkLife(): void {
-    if (!this.isOpen || this.#isPaused) return;
+    if (!this.isOpen) return;
     const received = this.#socket.bytesRead;
-    const sent = this.#socket.bytesWritten - this.#socket.writableLength;
-    const { received: lastReceived, sent: lastSent } = this.#lastSigns;
-    const hadBacklog = this.#socket.writableLength > 0;
+    const waiting = this.#socket.writableLength;
+    const sent = this.#socket.bytesWritten - waiting;
+    const last = this.#lastSigns;
     this.#lastSigns = { received, sent };
-    if (received === lastReceived && !(hadBacklog && sent !== lastSent)) this.#webSocket.terminate();
-    else this.#webSocket.ping();
+    const lives = received !== last.received || (waiting > 0 && sent !== last.sent);
+    if (!lives && (!this.#isPaused || waiting > 0)) this.#webSocket.terminate();
+    else if (!this.#isPaused) this.#webSocket.ping();
   }
 
   /** Closes with one of the proxy's codes and a sentence for a person, cut to what fits. Only the first call counts. */

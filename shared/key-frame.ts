@@ -1,42 +1,51 @@
 /**
- * Whether an RTP payload is the start of a key frame, for those who drop packets without decoding them: a viewer that is
- * too slow goes on at the next one.
+ * Tells from one RTP payload whether a key frame starts in it, so that whole frames can be left out without taking them
+ * out of their packets.
  */
-
-// NAL unit types of H.264 (ITU-T H.264, table 7-1) and of RFC 6184, 5.2.
-const H264_IDR_SLICE = 5;
-const H264_SPS = 7;
-const H264_STAP_A = 24;
-const H264_FU_A = 28;
-
-const detectors: ReadonlyMap<string, (payload: Uint8Array) => boolean> = new Map([['H264', startsH264KeyFrame]]);
 
 /**
- * Whether decoding can start at this packet.
- * @param encodingName - the payload format's name in the session description, upper case: `H264`
+ * @param encodingName - of the payload format, as in `a=rtpmap`, in capitals: `H264`
  * @param payload - of one RTP packet
- * @returns null where the format is unknown and nobody can tell
+ * @returns whether this is the first packet of a key frame, or one that must go with it (its parameter sets); null when
+ *   that cannot be told for this format
  */
 export function startsKeyFrame(encodingName: string, payload: Uint8Array): boolean | null {
-  return detectors.get(encodingName)?.(payload) ?? null;
+  return keyFrameTests[encodingName]?.(payload) ?? null;
 }
 
-/** An IDR slice, or the parameter sets that come before one; of a fragmented NAL unit the first fragment. */
+const keyFrameTests: Readonly<Record<string, (payload: Uint8Array) => boolean>> = {
+  H264: startsH264KeyFrame,
+};
+
+const IDR_SLICE = 5;
+const SEQUENCE_PARAMETER_SET = 7;
+const STAP_A = 24;
+const FU_A = 28;
+
+/** RFC 6184, section 5.2: single NAL unit packets, STAP-A (5.7.1) and FU-A (5.8). */
 function startsH264KeyFrame(payload: Uint8Array): boolean {
-  const type = (payload[0] ?? 0) & 0x1f;
-  if (type === H264_FU_A) {
-    const header = payload[1] ?? 0;
-    return (header & 0x80) !== 0 && isH264Start(header & 0x1f);
+  const first = payload[0];
+  if (first === undefined) return false;
+  const type = first & 0x1f;
+  if (type === STAP_A) return stapHoldsKeyFrame(payload);
+  if (type === FU_A) {
+    const header = payload[1];
+    return header !== undefined && (header & 0x80) !== 0 && isKeyNalUnit(header & 0x1f);
   }
-  if (type !== H264_STAP_A) return isH264Start(type);
-  for (let at = 1; at + 2 < payload.length; ) {
-    const size = ((payload[at] as number) << 8) | (payload[at + 1] as number);
-    if (size > 0 && isH264Start((payload[at + 2] as number) & 0x1f)) return true;
-    at += 2 + size;
+  return isKeyNalUnit(type);
+}
+
+function stapHoldsKeyFrame(payload: Uint8Array): boolean {
+  let offset = 1;
+  while (offset + 2 < payload.length) {
+    const length = ((payload[offset] as number) << 8) | (payload[offset + 1] as number);
+    if (length === 0 || offset + 2 + length > payload.length) return false;
+    if (isKeyNalUnit((payload[offset + 2] as number) & 0x1f)) return true;
+    offset += 2 + length;
   }
   return false;
 }
 
-function isH264Start(type: number): boolean {
-  return type === H264_IDR_SLICE || type === H264_SPS;
+function isKeyNalUnit(type: number): boolean {
+  return type === IDR_SLICE || type === SEQUENCE_PARAMETER_SET;
 }

@@ -90,6 +90,8 @@ export const FIRST_REQUEST_TIMEOUT_MS = 10_000;
 export const UPSTREAM_CONNECT_TIMEOUT_MS = 5_000;
 /** For a camera's answer to a request. */
 export const CAMERA_RESPONSE_TIMEOUT_MS = 8_000;
+/** What is left at least for an answer when a viewer was held before its request could be sent. */
+export const MIN_CAMERA_RESPONSE_MS = 2_000;
 /** How long a viewer of a camera that is away is held in the hope that it comes back. */
 export const VIEWER_HOLD_MS = 8_000;
 /** Between two attempts to reach a camera that is away: the first, doubled up to the last. */

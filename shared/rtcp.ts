@@ -1,185 +1,212 @@
-/** RTCP packets: bytes ↔ reports, descriptions and goodbyes (RFC 3550, 6.4 to 6.6). */
+/**
+ * RTCP packets as objects, and as bytes on the wire (RFC 3550, section 6). Peers send them compound, several after one
+ * another; to compose one, concatenate.
+ */
+import { decodeText } from './rtsp-message.js';
 
-/** Reception of one source (RFC 3550, 6.4.1). */
+/** What a receiver says about one source (section 6.4.1). */
 export interface ReportBlock {
   ssrc: number;
-  /** Of the packets since the last report, in 256ths. */
+  /** Since the last report, in 1/256. */
   fractionLost: number;
-  /** Packets since the start; signed, 24 bits: doubled packets make it negative. */
+  /** Signed, 24 bits. */
   cumulativeLost: number;
+  /** Sequence number, with the count of its wraps above the low 16 bits. */
   extendedHighestSequence: number;
-  /** Ticks of the RTP clock. */
+  /** In ticks of the RTP clock. */
   jitter: number;
-  /** Middle 32 bits of the NTP time of the last sender report; 0 before one. */
+  /** Middle 32 bits of the last sender report's NTP time; 0 when there was none. */
   lastSenderReport: number;
-  /** In 65,536ths of a second. */
+  /** In 1/65,536 s. */
   delaySinceLastSenderReport: number;
 }
 
+/** Section 6.4.1. */
 export interface SenderReport {
   kind: 'sender-report';
   ssrc: number;
-  /** UTC in milliseconds since 1970, with a fraction; null when the sender has no wall clock (all zero). */
+  /** UTC in milliseconds since 1970, with fractions; null when the sender knows no time (zero on the wire). */
   ntpTime: number | null;
-  /** Middle 32 bits of the NTP time, for `ReportBlock.lastSenderReport`. */
+  /** The middle 32 bits of the NTP time, as a receiver report gives them back. */
   ntpMiddle: number;
-  /** The RTP time of the same moment, 32 bits. */
+  /** The RTP time that corresponds to `ntpTime`. */
   rtpTimestamp: number;
   packetCount: number;
   octetCount: number;
   reports: ReportBlock[];
 }
 
+/** Section 6.4.2. */
 export interface ReceiverReport {
   kind: 'receiver-report';
   ssrc: number;
   reports: ReportBlock[];
 }
 
+/** Section 6.5; of its items only the canonical name is of use. */
 export interface SourceDescription {
   kind: 'source-description';
   chunks: { ssrc: number; cname: string | null }[];
 }
 
+/** Section 6.6. */
 export interface Goodbye {
   kind: 'goodbye';
   ssrcs: number[];
   reason: string | null;
 }
 
-/** APP, feedback, or a type unknown: its place is known, not its content. */
-export interface OtherRtcpPacket {
+/** An APP packet, or one of a type that is not known here. */
+export interface ApplicationOrOther {
   kind: 'other';
   packetType: number;
 }
 
-export type RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye | OtherRtcpPacket;
+export type RtcpPacket = SenderReport | ReceiverReport | SourceDescription | Goodbye | ApplicationOrOther;
 
 const SENDER_REPORT = 200;
 const RECEIVER_REPORT = 201;
 const SOURCE_DESCRIPTION = 202;
 const GOODBYE = 203;
-const CNAME = 1;
 
-/** Seconds from 1900, where NTP begins, to 1970. */
-const NTP_UNIX_OFFSET_S = 2_208_988_800;
-/** NTP's 32 bits of seconds begin anew in 2036 (RFC 5905, 6): values below this belong to that era. */
-const NTP_ERA_PIVOT_S = 0x8000_0000;
-const NTP_ERA_S = 0x1_0000_0000;
-
-const FIXED_SENDER_REPORT_BYTES = 28;
 const REPORT_BLOCK_BYTES = 24;
+/** The item that ends a chunk, and the one with the canonical name (section 6.5). */
+const END_ITEM = 0;
+const CNAME_ITEM = 1;
+/** The count of blocks, chunks or sources has five bits. */
+const MAX_COUNT = 31;
+/** SDES items and the reason of a BYE have a length of one byte. */
+const MAX_TEXT_BYTES = 255;
 
-/** The packets of a compound packet, in order, up to the first that is broken. Never throws. */
+/**
+ * Reads a compound packet. Never throws: reading ends quietly at the first packet whose lengths do not fit, and what was
+ * read before is returned.
+ */
 export function parseRtcp(bytes: Uint8Array): RtcpPacket[] {
   const packets: RtcpPacket[] = [];
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let at = 0;
-  while (at + 4 <= bytes.length) {
-    const first = view.getUint8(at);
-    const end = at + 4 + 4 * view.getUint16(at + 2);
+  const whole = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let start = 0;
+  while (start + 4 <= bytes.length) {
+    const first = whole.getUint8(start);
+    const end = start + 4 + 4 * whole.getUint16(start + 2);
     if (first >> 6 !== 2 || end > bytes.length) break;
-    const body = new DataView(view.buffer, view.byteOffset + at, end - at);
-    const packet = parseOne(body, view.getUint8(at + 1), first & 0x1f);
+    let contentEnd = end;
+    if ((first & 0x20) !== 0) {
+      const padding = whole.getUint8(end - 1);
+      if (padding === 0 || padding > end - start - 4) break;
+      contentEnd -= padding;
+    }
+    const content = new DataView(bytes.buffer, bytes.byteOffset + start + 4, contentEnd - start - 4);
+    const packet = parseContent(whole.getUint8(start + 1), first & 0x1f, content);
     if (packet === null) break;
     packets.push(packet);
-    at = end;
+    start = end;
   }
   return packets;
 }
 
-function parseOne(view: DataView, packetType: number, count: number): RtcpPacket | null {
+/** @param content - what follows the packet's first four bytes */
+function parseContent(packetType: number, count: number, content: DataView): RtcpPacket | null {
   switch (packetType) {
-    case SENDER_REPORT: {
-      if (view.byteLength < FIXED_SENDER_REPORT_BYTES) return null;
-      const seconds = view.getUint32(8);
-      const fraction = view.getUint32(12);
-      return {
-        kind: 'sender-report',
-        ssrc: view.getUint32(4),
-        ntpTime: seconds === 0 && fraction === 0 ? null : unixMsFromNtp(seconds, fraction),
-        ntpMiddle: (((seconds & 0xffff) << 16) | (fraction >>> 16)) >>> 0,
-        rtpTimestamp: view.getUint32(16),
-        packetCount: view.getUint32(20),
-        octetCount: view.getUint32(24),
-        reports: parseReportBlocks(view, FIXED_SENDER_REPORT_BYTES, count),
-      };
-    }
+    case SENDER_REPORT:
+      return parseSenderReport(count, content);
     case RECEIVER_REPORT:
-      if (view.byteLength < 8) return null;
-      return { kind: 'receiver-report', ssrc: view.getUint32(4), reports: parseReportBlocks(view, 8, count) };
+      if (content.byteLength < 4) return null;
+      return { kind: 'receiver-report', ssrc: content.getUint32(0), reports: parseReportBlocks(count, content, 4) };
     case SOURCE_DESCRIPTION:
-      return { kind: 'source-description', chunks: parseChunks(view, count) };
+      return parseSourceDescription(count, content);
     case GOODBYE:
-      return parseGoodbye(view, count);
+      return parseGoodbye(count, content);
     default:
       return { kind: 'other', packetType };
   }
 }
 
-function parseReportBlocks(view: DataView, start: number, count: number): ReportBlock[] {
-  const reports: ReportBlock[] = [];
-  for (let i = 0, at = start; i < count && at + REPORT_BLOCK_BYTES <= view.byteLength; i++, at += REPORT_BLOCK_BYTES) {
-    reports.push({
-      ssrc: view.getUint32(at),
-      fractionLost: view.getUint8(at + 4),
-      cumulativeLost: (view.getInt32(at + 4) << 8) >> 8,
-      extendedHighestSequence: view.getUint32(at + 8),
-      jitter: view.getUint32(at + 12),
-      lastSenderReport: view.getUint32(at + 16),
-      delaySinceLastSenderReport: view.getUint32(at + 20),
+function parseSenderReport(count: number, content: DataView): SenderReport | null {
+  if (content.byteLength < 24) return null;
+  const seconds = content.getUint32(4);
+  const fraction = content.getUint32(8);
+  return {
+    kind: 'sender-report',
+    ssrc: content.getUint32(0),
+    ntpTime: seconds === 0 && fraction === 0 ? null : unixMsFromNtp(seconds, fraction),
+    ntpMiddle: ((seconds << 16) | (fraction >>> 16)) >>> 0,
+    rtpTimestamp: content.getUint32(12),
+    packetCount: content.getUint32(16),
+    octetCount: content.getUint32(20),
+    reports: parseReportBlocks(count, content, 24),
+  };
+}
+
+/** As many of the announced blocks as there are. */
+function parseReportBlocks(count: number, content: DataView, start: number): ReportBlock[] {
+  const blocks: ReportBlock[] = [];
+  for (let offset = start; blocks.length < count; offset += REPORT_BLOCK_BYTES) {
+    if (offset + REPORT_BLOCK_BYTES > content.byteLength) break;
+    const loss = content.getInt32(offset + 4);
+    blocks.push({
+      ssrc: content.getUint32(offset),
+      fractionLost: loss >>> 24,
+      cumulativeLost: (loss << 8) >> 8,
+      extendedHighestSequence: content.getUint32(offset + 8),
+      jitter: content.getUint32(offset + 12),
+      lastSenderReport: content.getUint32(offset + 16),
+      delaySinceLastSenderReport: content.getUint32(offset + 20),
     });
   }
-  return reports;
+  return blocks;
 }
 
-/** Some cameras (Tapo C320WS) leave out the END item: the packet's end ends a chunk as well. */
-function parseChunks(view: DataView, count: number): SourceDescription['chunks'] {
+function parseSourceDescription(count: number, content: DataView): SourceDescription {
   const chunks: SourceDescription['chunks'] = [];
-  let at = 4;
-  while (chunks.length < count && at + 4 <= view.byteLength) {
-    const ssrc = view.getUint32(at);
-    let cname: string | null = null;
-    at += 4;
-    while (at < view.byteLength) {
-      const item = view.getUint8(at);
-      if (item === 0) {
-        // The END item, then zeros up to the next 32-bit boundary.
-        at += 4 - (at % 4);
-        break;
-      }
-      if (at + 2 > view.byteLength) return chunks;
-      const length = view.getUint8(at + 1);
-      if (at + 2 + length > view.byteLength) return chunks;
-      if (item === CNAME) cname = text(view, at + 2, length);
-      at += 2 + length;
+  let offset = 0;
+  while (chunks.length < count && offset + 4 <= content.byteLength) {
+    const chunk: SourceDescription['chunks'][number] = { ssrc: content.getUint32(offset), cname: null };
+    chunks.push(chunk);
+    offset += 4;
+    // Tapo C320WS ends its chunks without the END item: then the packet's end is the chunk's.
+    while (offset < content.byteLength && content.getUint8(offset) !== END_ITEM) {
+      if (offset + 2 > content.byteLength) return { kind: 'source-description', chunks };
+      const end = offset + 2 + content.getUint8(offset + 1);
+      if (end > content.byteLength) return { kind: 'source-description', chunks };
+      if (content.getUint8(offset) === CNAME_ITEM) chunk.cname ??= readText(content, offset + 2, end);
+      offset = end;
     }
-    chunks.push({ ssrc, cname });
+    // One END at least, then up to the next 32-bit word.
+    offset = (offset + 4) & ~3;
   }
-  return chunks;
+  return { kind: 'source-description', chunks };
 }
 
-function parseGoodbye(view: DataView, count: number): Goodbye {
+function parseGoodbye(count: number, content: DataView): Goodbye | null {
+  const end = 4 * count;
+  if (end > content.byteLength) return null;
   const ssrcs: number[] = [];
-  let at = 4;
-  for (; ssrcs.length < count && at + 4 <= view.byteLength; at += 4) ssrcs.push(view.getUint32(at));
-  const length = at < view.byteLength ? view.getUint8(at) : 0;
-  const reason = length > 0 && at + 1 + length <= view.byteLength ? text(view, at + 1, length) : null;
+  for (let offset = 0; offset < end; offset += 4) ssrcs.push(content.getUint32(offset));
+  let reason: string | null = null;
+  if (end < content.byteLength) {
+    const reasonEnd = end + 1 + content.getUint8(end);
+    if (reasonEnd <= content.byteLength) reason = readText(content, end + 1, reasonEnd);
+  }
   return { kind: 'goodbye', ssrcs, reason };
 }
 
-function text(view: DataView, at: number, length: number): string {
-  return new TextDecoder().decode(new Uint8Array(view.buffer, view.byteOffset + at, length));
+function readText(content: DataView, start: number, end: number): string {
+  return decodeText(new Uint8Array(content.buffer, content.byteOffset + start, end - start));
 }
 
-/** Writes a sender report; `ntpTime` null writes zeros. `ntpMiddle` is taken from `ntpTime`. */
-export function serializeSenderReport(
-  report: Pick<SenderReport, 'ssrc' | 'ntpTime' | 'rtpTimestamp' | 'packetCount' | 'octetCount'> & {
-    reports?: ReportBlock[];
-  },
-): Uint8Array {
-  const reports = report.reports ?? [];
-  const view = packet(SENDER_REPORT, reports.length, FIXED_SENDER_REPORT_BYTES + REPORT_BLOCK_BYTES * reports.length);
+/** The bytes of a sender report. `ntpTime` null is written as zero: the sender knows no time. */
+export function serializeSenderReport(report: {
+  ssrc: number;
+  /** UTC in milliseconds since 1970. */
+  ntpTime: number | null;
+  rtpTimestamp: number;
+  packetCount: number;
+  octetCount: number;
+  reports?: readonly ReportBlock[];
+}): Uint8Array {
+  const reports = (report.reports ?? []).slice(0, MAX_COUNT);
+  const { bytes, view } = beginPacket(SENDER_REPORT, reports.length, 24 + REPORT_BLOCK_BYTES * reports.length);
   const ntp = report.ntpTime === null ? { seconds: 0, fraction: 0 } : ntpFromUnixMs(report.ntpTime);
   view.setUint32(4, report.ssrc);
   view.setUint32(8, ntp.seconds);
@@ -187,81 +214,111 @@ export function serializeSenderReport(
   view.setUint32(16, report.rtpTimestamp);
   view.setUint32(20, report.packetCount);
   view.setUint32(24, report.octetCount);
-  writeReportBlocks(view, FIXED_SENDER_REPORT_BYTES, reports);
-  return bytesOf(view);
+  writeReportBlocks(view, 28, reports);
+  return bytes;
 }
 
-export function serializeReceiverReport(report: Omit<ReceiverReport, 'kind'>): Uint8Array {
-  const view = packet(RECEIVER_REPORT, report.reports.length, 8 + REPORT_BLOCK_BYTES * report.reports.length);
+export function serializeReceiverReport(report: { ssrc: number; reports?: readonly ReportBlock[] }): Uint8Array {
+  const reports = (report.reports ?? []).slice(0, MAX_COUNT);
+  const { bytes, view } = beginPacket(RECEIVER_REPORT, reports.length, 4 + REPORT_BLOCK_BYTES * reports.length);
   view.setUint32(4, report.ssrc);
-  writeReportBlocks(view, 8, report.reports);
-  return bytesOf(view);
+  writeReportBlocks(view, 8, reports);
+  return bytes;
 }
 
-/** Writes CNAME items; a name is cut at 255 bytes of UTF-8. */
-export function serializeSourceDescription(description: Omit<SourceDescription, 'kind'>): Uint8Array {
-  const chunks = description.chunks.map(({ ssrc, cname }) => {
-    const name = new TextEncoder().encode(cname ?? '').subarray(0, 255);
-    // SSRC, the item's type and length, its text, and END with padding to a 32-bit boundary.
-    return { ssrc, name, length: 4 + 4 * Math.ceil((2 + name.length + 1) / 4) };
+/** The bytes of a source description; names are cut to 255 bytes of UTF-8. */
+export function serializeSourceDescription(description: {
+  chunks: readonly { ssrc: number; cname: string | null }[];
+}): Uint8Array {
+  const chunks = description.chunks.slice(0, MAX_COUNT).map(({ ssrc, cname }) => {
+    const name = cname === null ? null : encodeText(cname);
+    const itemBytes = name === null ? 0 : 2 + name.length;
+    // The END item, and zeros up to the next word.
+    return { ssrc, name, byteLength: 4 + ((itemBytes + 4) & ~3) };
   });
-  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 4);
-  const view = packet(SOURCE_DESCRIPTION, chunks.length, length);
-  let at = 4;
-  for (const chunk of chunks) {
-    view.setUint32(at, chunk.ssrc);
-    view.setUint8(at + 4, CNAME);
-    view.setUint8(at + 5, chunk.name.length);
-    bytesOf(view).set(chunk.name, at + 6);
-    at += chunk.length;
+  const length = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  const { bytes, view } = beginPacket(SOURCE_DESCRIPTION, chunks.length, length);
+  let offset = 4;
+  for (const { ssrc, name, byteLength } of chunks) {
+    view.setUint32(offset, ssrc);
+    if (name !== null) {
+      view.setUint8(offset + 4, CNAME_ITEM);
+      view.setUint8(offset + 5, name.length);
+      bytes.set(name, offset + 6);
+    }
+    offset += byteLength;
   }
-  return bytesOf(view);
+  return bytes;
 }
 
-export function serializeGoodbye(goodbye: { ssrcs: readonly number[] }): Uint8Array {
-  const view = packet(GOODBYE, goodbye.ssrcs.length, 4 + 4 * goodbye.ssrcs.length);
-  goodbye.ssrcs.forEach((ssrc, index) => {
+/** The bytes of a goodbye; the reason is cut to 255 bytes of UTF-8. */
+export function serializeGoodbye(goodbye: { ssrcs: readonly number[]; reason?: string | null }): Uint8Array {
+  const ssrcs = goodbye.ssrcs.slice(0, MAX_COUNT);
+  const reason = goodbye.reason === undefined || goodbye.reason === null ? null : encodeText(goodbye.reason);
+  const reasonBytes = reason === null ? 0 : (1 + reason.length + 3) & ~3;
+  const { bytes, view } = beginPacket(GOODBYE, ssrcs.length, 4 * ssrcs.length + reasonBytes);
+  ssrcs.forEach((ssrc, index) => {
     view.setUint32(4 + 4 * index, ssrc);
   });
-  return bytesOf(view);
+  if (reason !== null) {
+    const offset = 4 + 4 * ssrcs.length;
+    view.setUint8(offset, reason.length);
+    bytes.set(reason, offset + 1);
+  }
+  return bytes;
 }
 
-/** NTP's 64-bit time of a UTC time: whole seconds since 1900 (32 bits) and fractions of 2⁻³² s. */
-export function ntpFromUnixMs(unixMs: number): { seconds: number; fraction: number } {
-  const seconds = Math.floor(unixMs / 1000);
-  const fraction = Math.round((unixMs / 1000 - seconds) * NTP_ERA_S);
-  const carry = fraction === NTP_ERA_S ? 1 : 0;
-  return { seconds: (seconds + carry + NTP_UNIX_OFFSET_S) % NTP_ERA_S, fraction: carry === 1 ? 0 : fraction };
-}
-
-/** UTC in milliseconds since 1970, with a fraction, of an NTP time; from 1968 to 2104. */
-export function unixMsFromNtp(seconds: number, fraction: number): number {
-  const era = seconds < NTP_ERA_PIVOT_S ? NTP_ERA_S : 0;
-  return (seconds + era - NTP_UNIX_OFFSET_S) * 1000 + (fraction * 1000) / NTP_ERA_S;
-}
-
-function packet(packetType: number, count: number, length: number): DataView {
-  const view = new DataView(new ArrayBuffer(length));
-  view.setUint8(0, 0x80 | (count & 0x1f));
+/** @param contentBytes - a multiple of 4 */
+function beginPacket(packetType: number, count: number, contentBytes: number): { bytes: Uint8Array; view: DataView } {
+  const bytes = new Uint8Array(4 + contentBytes);
+  const view = new DataView(bytes.buffer);
+  view.setUint8(0, 0x80 | count);
   view.setUint8(1, packetType);
-  view.setUint16(2, length / 4 - 1);
-  return view;
-}
-
-function bytesOf(view: DataView): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  view.setUint16(2, contentBytes / 4);
+  return { bytes, view };
 }
 
 function writeReportBlocks(view: DataView, start: number, reports: readonly ReportBlock[]): void {
-  let at = start;
+  let offset = start;
   for (const report of reports) {
-    view.setUint32(at, report.ssrc);
-    view.setUint32(at + 4, report.cumulativeLost & 0xff_ffff);
-    view.setUint8(at + 4, report.fractionLost);
-    view.setUint32(at + 8, report.extendedHighestSequence);
-    view.setUint32(at + 12, report.jitter);
-    view.setUint32(at + 16, report.lastSenderReport);
-    view.setUint32(at + 20, report.delaySinceLastSenderReport);
-    at += REPORT_BLOCK_BYTES;
+    view.setUint32(offset, report.ssrc);
+    view.setUint32(offset + 4, ((report.fractionLost & 0xff) << 24) | (report.cumulativeLost & 0xff_ffff));
+    view.setUint32(offset + 8, report.extendedHighestSequence);
+    view.setUint32(offset + 12, report.jitter);
+    view.setUint32(offset + 16, report.lastSenderReport);
+    view.setUint32(offset + 20, report.delaySinceLastSenderReport);
+    offset += REPORT_BLOCK_BYTES;
   }
+}
+
+/** UTF-8, at most 255 bytes, not cut in the middle of a character. */
+function encodeText(text: string): Uint8Array {
+  const bytes = new TextEncoder().encode(text);
+  let end = Math.min(bytes.length, MAX_TEXT_BYTES);
+  if (end < bytes.length) while (end > 0 && ((bytes[end] as number) & 0xc0) === 0x80) end--;
+  return bytes.subarray(0, end);
+}
+
+/** Seconds from NTP's origin, 1900, to 1970. */
+const NTP_UNIX_SECONDS = 2_208_988_800;
+const TWO_POW_32 = 2 ** 32;
+
+/**
+ * NTP time of a UTC time in milliseconds since 1970: seconds since 1900, of which the wire has the low 32 bits, and
+ * 1/2^32 of a second. The seconds wrap on 7 February 2036.
+ */
+export function ntpFromUnixMs(unixMs: number): { seconds: number; fraction: number } {
+  const unixSeconds = Math.floor(unixMs / 1000);
+  // Rounded down, so that it never reaches 2^32.
+  const fraction = Math.floor(((unixMs - unixSeconds * 1000) / 1000) * TWO_POW_32);
+  return { seconds: (unixSeconds + NTP_UNIX_SECONDS) % TWO_POW_32, fraction };
+}
+
+/**
+ * UTC in milliseconds since 1970, with fractions. Seconds with the highest bit clear belong to the era that begins on
+ * 7 February 2036 (RFC 4330, section 3), so the result lies between 1968 and 2104.
+ */
+export function unixMsFromNtp(seconds: number, fraction: number): number {
+  const sinceOrigin = seconds >= 0x8000_0000 ? seconds : seconds + TWO_POW_32;
+  return (sinceOrigin - NTP_UNIX_SECONDS) * 1000 + (fraction / TWO_POW_32) * 1000;
 }

@@ -5,9 +5,9 @@ import type { AudioTrackConfig } from './track-config.js';
 /** AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1) and ADTS headers (1.A.3.2) → the configuration of an AAC track. */
 
 /** Samples a second by samplingFrequencyIndex (Table 1.18). */
-const samplingFrequencies = [
+const samplingFrequencies: readonly number[] = [
   96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350,
-] as const;
+];
 const EXPLICIT_FREQUENCY = 15;
 /** Channels by channelConfiguration (Table 1.19); 0 means that the program config element says it. */
 const channelCounts: ReadonlyMap<number, number> = new Map([
@@ -150,7 +150,7 @@ export function aacLcConfig(sampleRate: number, channels: number): AudioTrackCon
     if (count === channels && configuration <= 7) channelConfiguration = configuration;
   }
   if (channelConfiguration === null || !isSampleRate(sampleRate)) return null;
-  const index = samplingFrequencies.findIndex((frequency) => frequency === sampleRate);
+  const index = samplingFrequencies.indexOf(sampleRate);
   const bits = new BitWriter(8);
   bits.write(AAC_LC, 5); // audioObjectType
   bits.write(index < 0 ? EXPLICIT_FREQUENCY : index, 4); // samplingFrequencyIndex

@@ -62,6 +62,6 @@ export class BitReader {
   /** A signed Exp-Golomb number: se(v) (ITU-T H.264, 9.1.1). */
   signedExpGolomb(): number {
     const code = this.unsignedExpGolomb();
-    return code % 2 === 1 ? (code + 1) / 2 : -(code / 2);
+    return code % 2 === 1 ? (code + 1) / 2 : 0 - code / 2;
   }
 }

@@ -34,17 +34,15 @@ export interface Sps {
   /** max_dec_frame_buffering, or null where there is no bitstream restriction. */
   readonly maxDecFrameBuffering: number | null;
   /**
-   * Where a bitstream restriction could be written, in bits from the start of the RBSP (the NAL header byte included):
-   * `vui` is the position of vui_parameters_present_flag, `restriction` that of bitstream_restriction_flag (null where
-   * there is no VUI).
+   * Where a bitstream restriction could be added: the position in bits, from the start of the NAL unit's RBSP, of
+   * bitstream_restriction_flag, or of vui_parameters_present_flag where there is no VUI. Null where there is one
+   * already, or where the VUI cannot be read.
    */
-  readonly offsets: { readonly vui: number; readonly restriction: number | null };
+  readonly restrictionSlot: { readonly offset: number; readonly hasVui: boolean } | null;
 }
 
 /** Profiles whose parameter sets carry chroma_format_idc and what follows it (7.3.2.1.1). */
-const profilesWithChroma: ReadonlySet<number> = new Set([
-  100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135,
-]);
+const profilesWithChroma: ReadonlySet<number> = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 
 /** Sample aspect ratios by aspect_ratio_idc (Table E-1). */
 const aspectRatios: readonly (readonly [number, number])[] = [
@@ -167,7 +165,7 @@ export function parseSps(nalUnit: Uint8Array): Sps | null {
     frameRate: vui?.frameRate ?? null,
     maxNumReorderFrames: vui?.maxNumReorderFrames ?? null,
     maxDecFrameBuffering: vui?.maxDecFrameBuffering ?? null,
-    offsets: { vui: vuiOffset, restriction: vui?.restrictionOffset ?? null },
+    restrictionSlot: vuiPresent ? (vui?.restrictionSlot ?? null) : { offset: vuiOffset, hasVui: false },
   };
 }
 
@@ -189,7 +187,7 @@ interface Vui {
   frameRate: number | null;
   maxNumReorderFrames: number | null;
   maxDecFrameBuffering: number | null;
-  restrictionOffset: number;
+  restrictionSlot: Sps['restrictionSlot'];
 }
 
 /** VUI parameters (E.1.1), or null when they run beyond the end. */
@@ -227,10 +225,11 @@ function parseVui(bits: BitReader): Vui | null {
   if (vclHrd && !skipHrd(bits)) return null;
   if (nalHrd || vclHrd) bits.skip(1); // low_delay_hrd_flag
   bits.skip(1); // pic_struct_present_flag
-  const restrictionOffset = bits.position;
+  let restrictionSlot: Sps['restrictionSlot'] = { offset: bits.position, hasVui: true };
   let maxNumReorderFrames: number | null = null;
   let maxDecFrameBuffering: number | null = null;
   if (bits.flag()) {
+    restrictionSlot = null;
     bits.skip(1); // motion_vectors_over_pic_boundaries_flag
     bits.unsignedExpGolomb(); // max_bytes_per_pic_denom
     bits.unsignedExpGolomb(); // max_bits_per_mb_denom
@@ -245,7 +244,7 @@ function parseVui(bits: BitReader): Vui | null {
   } else if (bits.overrun) {
     return null;
   }
-  return { pixelAspect, frameRate, maxNumReorderFrames, maxDecFrameBuffering, restrictionOffset };
+  return { pixelAspect, frameRate, maxNumReorderFrames, maxDecFrameBuffering, restrictionSlot };
 }
 
 /** HRD parameters (E.1.2). False when the count of buffers is beyond what the standard allows. */

@@ -1,6 +1,7 @@
 /// <reference path="../../shared/globals.d.ts" />
 import { BitReader } from './bit-reader.js';
-import { parseSps, reorderDepth, type Sps } from './h264-sps.js';
+import { withoutReordering } from './bitstream-restriction.js';
+import { neverReorders, parseSps, reorderDepth, type Sps } from './h264-sps.js';
 import { splitAnnexB, unescapeNalUnit } from './nal-unit.js';
 import type { VideoTrackConfig } from './track-config.js';
 
@@ -109,11 +110,7 @@ export function avcCodecString(sps: Sps): string {
  * The track configuration for one sequence parameter set and the picture parameter sets that go with it.
  * @param spsNalUnit - stored in the configuration; `sps` is its content
  */
-export function avcTrackConfig(
-  sps: Sps,
-  spsNalUnit: Uint8Array,
-  ppsNalUnits: readonly Uint8Array[],
-): VideoTrackConfig {
+export function avcTrackConfig(sps: Sps, spsNalUnit: Uint8Array, ppsNalUnits: readonly Uint8Array[]): VideoTrackConfig {
   return {
     kind: 'video',
     codec: avcCodecString(sps),
@@ -198,7 +195,11 @@ export class H264ParameterSets {
     if (end > MAX_PARAMETER_SET_BYTES) return 'invalid';
     const type = (nalUnit[0] ?? 0) & 0x1f;
     const trimmed = nalUnit.subarray(0, end);
-    return type === H264NalType.sps ? this.#addSps(trimmed) : type === H264NalType.pps ? this.#addPps(trimmed) : 'invalid';
+    return type === H264NalType.sps
+      ? this.#addSps(trimmed)
+      : type === H264NalType.pps
+        ? this.#addPps(trimmed)
+        : 'invalid';
   }
 
   #addSps(nalUnit: Uint8Array): 'changed' | 'known' | 'invalid' {
@@ -245,7 +246,10 @@ export class H264ParameterSets {
       const pps = this.#ppsById.get(id);
       if (pps?.spsId === spsId && ppsNalUnits.length < MAX_PPS_COUNT) ppsNalUnits.push(pps.nalUnit);
     }
-    const config = avcTrackConfig(entry.sps, entry.nalUnit, ppsNalUnits);
+    const { sps } = entry;
+    // Browsers' hardware decoders hold frames back as long as nothing says that none are reordered.
+    const spsNalUnit = neverReorders(sps) ? withoutReordering(sps, entry.nalUnit) : entry.nalUnit;
+    const config = avcTrackConfig(sps, spsNalUnit, ppsNalUnits);
     if (this.#config === null || !equalBytes(this.#config.description, config.description)) this.#config = config;
     this.#configVersion = this.#version;
     this.#configSpsId = spsId;

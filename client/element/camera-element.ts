@@ -28,11 +28,11 @@ export abstract class CameraElement extends MediaElement {
     proxy: {},
     username: {},
     password: {},
-    autoplay: { type: Boolean, reflect: true },
-    controls: { type: Boolean, reflect: true },
-    loop: { type: Boolean, reflect: true },
-    defaultMuted: { type: Boolean, reflect: true, attribute: 'muted' },
-    disablePictureInPicture: { type: Boolean, reflect: true, attribute: 'disablepictureinpicture' },
+    autoplay: { type: Boolean, reflect: true, useDefault: true },
+    controls: { type: Boolean, reflect: true, useDefault: true },
+    loop: { type: Boolean, reflect: true, useDefault: true },
+    defaultMuted: { type: Boolean, reflect: true, useDefault: true, attribute: 'muted' },
+    disablePictureInPicture: { type: Boolean, reflect: true, useDefault: true, attribute: 'disablepictureinpicture' },
     latency: { converter: latencyConverter },
     poster: { reflect: true, useDefault: true },
     label: { reflect: true, useDefault: true },
@@ -76,7 +76,7 @@ export abstract class CameraElement extends MediaElement {
   #mayAutoplay = false;
   #resumesWhenAttached = false;
   readonly #waiters: Waiter[] = [];
-  #wasAtLiveEdge = false;
+  #shownAtLiveEdge = false;
 
   constructor() {
     super();
@@ -201,6 +201,7 @@ export abstract class CameraElement extends MediaElement {
   }
 
   protected override updated(changed: PropertyValues): void {
+    this.#shownAtLiveEdge = this.isAtLiveEdge;
     warnOfFalse(this, ['autoplay', 'muted', 'controls', 'loop', 'disablepictureinpicture']);
     if (this.#muted === null && changed.get('defaultMuted') !== undefined) {
       if (this.#player !== null) this.#player.muted = this.defaultMuted;
@@ -302,8 +303,7 @@ export abstract class CameraElement extends MediaElement {
       const isRefused = reason instanceof DOMException && reason.name === 'NotAllowedError';
       if (player !== this.#player || !isRefused) throw reason;
       if (whenRefused === 'mute' && !this.muted) {
-        this.isMutedByBrowser = true;
-        this.#setMuted(true);
+        this.#muteForBrowser();
         return this.#resume('pause');
       }
       player.pause();
@@ -316,22 +316,35 @@ export abstract class CameraElement extends MediaElement {
     const { createPlayer } = CameraElement;
     const source = this.#source;
     if (createPlayer === null || source === null) throw new StreamError('invalid-state', 'There is nothing to play.');
+    const player = this.#createPlayer(createPlayer, source);
+    this.#player = player;
+    this.#adoptVideo(player.video);
+    player.start();
+    return player;
+  }
+
+  /** A browser without Media Source Extensions fails here. */
+  #createPlayer(create: PlayerFactory, source: PlayerSource): ElementPlayer {
     const { muted, volume, latency } = this;
     let player: ElementPlayer | null = null;
     /** A player that was closed has no more say. */
     const isCurrent = () => player === this.#player;
-    player = createPlayer(
-      { source, container: this.screen, muted, volume, latency },
-      {
-        onStateChange: (state) => isCurrent() && this.#onStateChange(state),
-        onVideoChange: (video) => isCurrent() && this.#adoptVideo(video),
-        onTracksChange: () => isCurrent() && this.#onTracksChange(),
-        onWarning: (error) => isCurrent() && this.dispatchEvent(new CustomEvent('warning', { detail: error })),
-      },
-    );
-    this.#player = player;
-    this.#adoptVideo(player.video);
-    player.start();
+    try {
+      player = create(
+        { source, container: this.screen, muted, volume, latency },
+        {
+          onStateChange: (state) => isCurrent() && this.#onStateChange(state),
+          onVideoChange: (video) => isCurrent() && this.#adoptVideo(video),
+          onTracksChange: () => isCurrent() && this.#onTracksChange(),
+          onWarning: (error) => isCurrent() && this.dispatchEvent(new CustomEvent('warning', { detail: error })),
+          onMutedByBrowser: () => isCurrent() && this.#muteForBrowser(),
+        },
+      );
+    } catch (thrown) {
+      const error = StreamError.from(thrown, 'invalid-state', 'The player could not be made.');
+      this.#fail(error);
+      throw error;
+    }
     return player;
   }
 
@@ -446,9 +459,7 @@ export abstract class CameraElement extends MediaElement {
   }
 
   #onTimeUpdate(): void {
-    if (this.isAtLiveEdge === this.#wasAtLiveEdge) return;
-    this.#wasAtLiveEdge = this.isAtLiveEdge;
-    this.requestUpdate();
+    if (this.isAtLiveEdge !== this.#shownAtLiveEdge) this.requestUpdate();
   }
 
   #keepPicture(): void {
@@ -468,6 +479,11 @@ export abstract class CameraElement extends MediaElement {
     if (!isNew) return;
     if (this.#player !== null) this.#player.muted = muted;
     this.#volumeChanged();
+  }
+
+  #muteForBrowser(): void {
+    this.isMutedByBrowser = true;
+    this.#setMuted(true);
   }
 
   #volumeChanged(): void {

@@ -97,6 +97,8 @@ export class RtspPlayerElement extends CameraElement {
   static override styles = styles;
 
   readonly #controlsVisibility = new ControlsVisibility(this);
+  /** Until the tracks are known, and while they are found anew, what was known last holds. */
+  #hasAudio = true;
   #wasInterrupted = false;
   #announcement: string | null = null;
 
@@ -106,6 +108,10 @@ export class RtspPlayerElement extends CameraElement {
     this.screen.setAttribute('part', 'screen');
     this.addEventListener('fullscreenchange', () => this.requestUpdate());
     this.addEventListener('statechange', () => this.#announce());
+  }
+
+  protected override willUpdate(): void {
+    this.#noteSound();
   }
 
   protected override updated(changed: PropertyValues): void {
@@ -172,12 +178,6 @@ export class RtspPlayerElement extends CameraElement {
     };
   }
 
-  /** While the tracks are not known yet, there may be sound. */
-  get #hasAudio(): boolean {
-    const { tracks } = this;
-    return tracks.length === 0 || tracks.some(({ kind, state }) => kind === 'audio' && state !== 'unsupported');
-  }
-
   get #isInPictureInPicture(): boolean {
     return this.video !== null && this.shadowRoot?.pictureInPictureElement === this.video;
   }
@@ -186,7 +186,16 @@ export class RtspPlayerElement extends CameraElement {
     return this.muted ? 0 : this.volume;
   }
 
+  #noteSound(): void {
+    const { state, tracks } = this;
+    if (state === 'idle') this.#hasAudio = true;
+    else if (state === 'playing') {
+      this.#hasAudio = tracks.some((track) => track.kind === 'audio' && track.state === 'playing');
+    }
+  }
+
   #announce(): void {
+    this.#noteSound();
     this.#announcement = announcement(this.#overlayView, this.#wasInterrupted);
     if (this.state === 'reconnecting' || this.state === 'error') this.#wasInterrupted = true;
     else if (this.state === 'playing') this.#wasInterrupted = false;

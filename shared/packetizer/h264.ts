@@ -1,84 +1,83 @@
-import { serializeRtpPacket } from '../rtp-packet.js';
-import { DEFAULT_MAX_PAYLOAD_BYTES, type Packetizer, type PacketizerOptions } from './packetizer.js';
-
 /**
- * H.264 access units → RTP packets of packetization mode 1 (RFC 6184): small NAL units that follow one another share a
- * packet (STAP-A, 5.7.1), large ones are cut (FU-A, 5.8), others stand alone (5.6).
+ * H.264 access units → RTP packets, packetization mode 1 (RFC 6184, section 6.3): single NAL unit packets, FU-A (5.8) for
+ * what is too large for one, and STAP-A (5.7.1) for the small units at the head of an access unit.
  */
+import { type Packetizer, type PacketizerOptions, PacketWriter } from './packetizer.js';
 
 const STAP_A = 24;
 const FU_A = 28;
+/** NAL unit types of coded slices (ITU-T H.264, table 7-1). */
+const FIRST_SLICE_TYPE = 1;
+const LAST_SLICE_TYPE = 5;
 
 export class H264Packetizer implements Packetizer {
-  readonly payloadType: number;
-  readonly ssrc: number;
-  readonly #maxPayloadBytes: number;
-  #sequenceNumber: number;
+  readonly #writer: PacketWriter;
 
   constructor(options: PacketizerOptions) {
-    this.payloadType = options.payloadType;
-    this.ssrc = options.ssrc;
-    this.#sequenceNumber = options.sequenceNumber & 0xffff;
-    this.#maxPayloadBytes = options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES;
+    this.#writer = new PacketWriter(options);
+  }
+
+  get ssrc(): number {
+    return this.#writer.ssrc;
   }
 
   get sequenceNumber(): number {
-    return this.#sequenceNumber;
+    return this.#writer.sequenceNumber;
   }
 
-  packetize(nalUnits: readonly Uint8Array[], rtpTimestamp: number): Uint8Array[] {
-    const payloads = this.#payloads(nalUnits.filter((nalUnit) => nalUnit.length > 0));
-    return payloads.map((payload, index) => {
-      const sequenceNumber = this.#sequenceNumber;
-      this.#sequenceNumber = (sequenceNumber + 1) & 0xffff;
-      const marker = index === payloads.length - 1;
-      const { payloadType, ssrc } = this;
-      return serializeRtpPacket({ payloadType, marker, sequenceNumber, timestamp: rtpTimestamp, ssrc, payload });
-    });
-  }
-
-  #payloads(nalUnits: readonly Uint8Array[]): Uint8Array[][] {
+  /** @param unit - NAL units without start codes, one or all those of the access unit; empty ones are left out */
+  packetize(unit: Uint8Array | readonly Uint8Array[], rtpTimestamp: number): Uint8Array[] {
+    const nalUnits = (unit instanceof Uint8Array ? [unit] : unit).filter((nalUnit) => nalUnit.length > 0);
     const payloads: Uint8Array[][] = [];
-    let together: Uint8Array[] = [];
-    let togetherBytes = 1;
-    const flush = () => {
-      const [only] = together;
-      if (only !== undefined) payloads.push(together.length === 1 ? [only] : aggregate(together));
-      together = [];
-      togetherBytes = 1;
-    };
-    for (const nalUnit of nalUnits) {
-      if (nalUnit.length > this.#maxPayloadBytes) {
-        flush();
-        payloads.push(...this.#fragment(nalUnit));
-        continue;
-      }
-      if (togetherBytes + 2 + nalUnit.length > this.#maxPayloadBytes) flush();
-      together.push(nalUnit);
-      togetherBytes += 2 + nalUnit.length;
+    const headCount = this.#countAggregated(nalUnits);
+    if (headCount > 1) payloads.push(stapPayload(nalUnits.slice(0, headCount)));
+    for (const nalUnit of headCount > 1 ? nalUnits.slice(headCount) : nalUnits) {
+      if (nalUnit.length <= this.#writer.maxPayloadBytes) payloads.push([nalUnit]);
+      else payloads.push(...fragmentPayloads(nalUnit, this.#writer.maxPayloadBytes));
     }
-    flush();
-    return payloads;
+    return payloads.map((payload, index) => this.#writer.write(payload, rtpTimestamp, index === payloads.length - 1));
   }
 
-  #fragment(nalUnit: Uint8Array): Uint8Array[][] {
-    const header = nalUnit[0] as number;
-    const step = this.#maxPayloadBytes - 2;
-    const fragments: Uint8Array[][] = [];
-    for (let at = 1; at < nalUnit.length; at += step) {
-      const start = at === 1 ? 0x80 : 0;
-      const end = at + step >= nalUnit.length ? 0x40 : 0;
-      const prefix = new Uint8Array([(header & 0xe0) | FU_A, start | end | (header & 0x1f)]);
-      fragments.push([prefix, nalUnit.subarray(at, at + step)]);
+  /** How many units from the first are parameter sets, SEI and their like, and fit in one STAP-A together. */
+  #countAggregated(nalUnits: readonly Uint8Array[]): number {
+    let length = 1;
+    let count = 0;
+    for (const nalUnit of nalUnits) {
+      const type = (nalUnit[0] ?? 0) & 0x1f;
+      length += 2 + nalUnit.length;
+      if ((type >= FIRST_SLICE_TYPE && type <= LAST_SLICE_TYPE) || length > this.#writer.maxPayloadBytes) break;
+      count++;
     }
-    return fragments;
+    return count;
   }
 }
 
-/** The aggregate's NRI is the highest of its NAL units (RFC 6184, 5.3). */
-function aggregate(nalUnits: readonly Uint8Array[]): Uint8Array[] {
-  const referenceIdc = Math.max(...nalUnits.map((nalUnit) => (nalUnit[0] as number) & 0x60));
-  const pieces: Uint8Array[] = [new Uint8Array([referenceIdc | STAP_A])];
-  for (const nalUnit of nalUnits) pieces.push(new Uint8Array([nalUnit.length >> 8, nalUnit.length & 0xff]), nalUnit);
-  return pieces;
+function stapPayload(nalUnits: readonly Uint8Array[]): Uint8Array[] {
+  let forbiddenBit = 0;
+  let referenceIdc = 0;
+  const pieces: Uint8Array[] = [];
+  for (const nalUnit of nalUnits) {
+    const header = nalUnit[0] ?? 0;
+    forbiddenBit |= header & 0x80;
+    referenceIdc = Math.max(referenceIdc, header & 0x60);
+    pieces.push(new Uint8Array([nalUnit.length >> 8, nalUnit.length & 0xff]), nalUnit);
+  }
+  return [new Uint8Array([forbiddenBit | referenceIdc | STAP_A]), ...pieces];
+}
+
+/** Fragments of nearly equal size, so that no last one is tiny. */
+function fragmentPayloads(nalUnit: Uint8Array, maxPayloadBytes: number): Uint8Array[][] {
+  const header = nalUnit[0] ?? 0;
+  const indicator = (header & 0xe0) | FU_A;
+  const type = header & 0x1f;
+  const content = nalUnit.subarray(1);
+  const count = Math.ceil(content.length / (maxPayloadBytes - 2));
+  const payloads: Uint8Array[][] = [];
+  for (let index = 0; index < count; index++) {
+    const start = Math.floor((index * content.length) / count);
+    const end = Math.floor(((index + 1) * content.length) / count);
+    const flags = (index === 0 ? 0x80 : 0) | (index === count - 1 ? 0x40 : 0);
+    payloads.push([new Uint8Array([indicator, flags | type]), content.subarray(start, end)]);
+  }
+  return payloads;
 }

@@ -1,26 +1,59 @@
-/** Elementary streams → RTP packets: the demo camera, and tests. */
+import { serializeRtpPacket } from '../rtp-packet.js';
+
+/** Elementary streams → RTP packets; one packetizer a stream, one file a payload format. */
 export interface Packetizer {
-  readonly payloadType: number;
-  readonly ssrc: number;
-  /** Of the next packet, 16 bits. */
-  readonly sequenceNumber: number;
   /**
-   * The packets of one access unit, serialised; the last one has the marker bit.
-   * @param unit - the access unit in the pieces that the codec has: H.264's NAL units without start codes, AAC's one
-   *   raw_data_block
-   * @param rtpTimestamp - 32 bits
+   * The packets of one access unit, serialised, in sequence.
+   * @param unit - H.264: the NAL units, without start codes; AAC: one raw_data_block
+   * @param rtpTimestamp - its time, in ticks of the format's clock; the low 32 bits are used
    */
-  packetize(unit: readonly Uint8Array[], rtpTimestamp: number): Uint8Array[];
+  packetize(unit: Uint8Array | readonly Uint8Array[], rtpTimestamp: number): Uint8Array[];
+  readonly ssrc: number;
+  /** Of the next packet. */
+  readonly sequenceNumber: number;
 }
 
 export interface PacketizerOptions {
   payloadType: number;
   ssrc: number;
-  /** Of the first packet, 16 bits. */
+  /** Of the first packet, 16 bits; should be random (RFC 3550, section 5.1). */
   sequenceNumber: number;
-  /** Payload bytes of a packet at most. */
+  /** Bytes of payload that fit in one packet; `DEFAULT_PAYLOAD_BYTES` when absent. */
   maxPayloadBytes?: number;
 }
 
-/** What fits into an Ethernet frame beside all the headers, should the packets ever leave the TCP connection. */
-export const DEFAULT_MAX_PAYLOAD_BYTES = 1_400;
+/** Fits Ethernet's 1,500 bytes with the headers of IPv6, TCP and RTP, and an interleaved frame's. */
+export const DEFAULT_PAYLOAD_BYTES = 1_400;
+
+/** Counts and writes the packets of one stream; what goes in them is the payload format's business. */
+export class PacketWriter {
+  readonly ssrc: number;
+  readonly maxPayloadBytes: number;
+  readonly #payloadType: number;
+  #sequenceNumber: number;
+
+  constructor(options: PacketizerOptions) {
+    this.ssrc = options.ssrc;
+    // Room for a fragment's header and some media, whatever was asked for.
+    this.maxPayloadBytes = Math.max(64, options.maxPayloadBytes ?? DEFAULT_PAYLOAD_BYTES);
+    this.#payloadType = options.payloadType;
+    this.#sequenceNumber = options.sequenceNumber & 0xffff;
+  }
+
+  get sequenceNumber(): number {
+    return this.#sequenceNumber;
+  }
+
+  write(payload: readonly Uint8Array[], rtpTimestamp: number, marker: boolean): Uint8Array {
+    const sequenceNumber = this.#sequenceNumber;
+    this.#sequenceNumber = (sequenceNumber + 1) & 0xffff;
+    return serializeRtpPacket({
+      payloadType: this.#payloadType,
+      marker,
+      sequenceNumber,
+      timestamp: rtpTimestamp,
+      ssrc: this.ssrc,
+      payload,
+    });
+  }
+}

@@ -64,6 +64,7 @@ export interface CameraOptions {
 
 /** What the server says about its clients, in order. */
 export type CameraEvent =
+  | { event: 'ready'; port: number }
   | { event: 'connected' | 'closed'; client: number }
   | { event: 'request'; client: number; method: string; path: string | null }
   | { event: 'media'; path: string };
@@ -75,8 +76,8 @@ export interface GStreamerCamera {
   readonly events: readonly CameraEvent[];
   /** The URL of a mount, with credentials when asked for. */
   url(path?: string, credentials?: 'with-credentials'): string;
-  /** The first event, past or to come, that matches. */
-  waitForEvent(matches: (event: CameraEvent) => boolean, timeoutMs?: number): Promise<CameraEvent>;
+  /** The event that matches, past or to come; the `count`-th of them, from 1. */
+  waitForEvent(matches: (event: CameraEvent) => boolean, count?: number, timeoutMs?: number): Promise<CameraEvent>;
   /** SIGSTOP: connections stay open, nothing is sent. */
   freeze(): void;
   thaw(): void;
@@ -119,7 +120,7 @@ function completeMount(mount: Mount): object {
 /** Starts GStreamer's RTSP server on a loopback port and waits until it listens. */
 export async function startGStreamerCamera(options: CameraOptions = {}): Promise<GStreamerCamera> {
   const events: CameraEvent[] = [];
-  const waiting = new Set<(event: CameraEvent) => void>();
+  const waiting = new Set<() => void>();
   const users = options.users;
 
   async function start(port: number): Promise<{ child: LineProcess; port: number }> {
@@ -135,7 +136,7 @@ export async function startGStreamerCamera(options: CameraOptions = {}): Promise
     child.onLine((line) => {
       const event = JSON.parse(line) as CameraEvent;
       events.push(event);
-      for (const check of [...waiting]) check(event);
+      for (const check of [...waiting]) check();
     });
     const bound = await child.waitForLine((line) => {
       const event = JSON.parse(line) as { event: string; port?: number; reason?: string };
@@ -161,21 +162,21 @@ export async function startGStreamerCamera(options: CameraOptions = {}): Promise
           : `${encodeURIComponent(users.username)}:${encodeURIComponent(users.password)}@`;
       return `${options.tls === undefined ? 'rtsp' : 'rtsps'}://${userinfo}${host}:${port}${path}`;
     },
-    waitForEvent(matches, timeoutMs = 10_000) {
-      const past = events.find(matches);
-      if (past !== undefined) return Promise.resolve(past);
+    waitForEvent(matches, count = 1, timeoutMs = 10_000) {
       return new Promise((resolve, reject) => {
-        const check = (event: CameraEvent) => {
-          if (!matches(event)) return;
+        const check = () => {
+          const found = events.filter(matches)[count - 1];
+          if (found === undefined) return;
           clearTimeout(timer);
           waiting.delete(check);
-          resolve(event);
+          resolve(found);
         };
         const timer = setTimeout(() => {
           waiting.delete(check);
           reject(new Error(`The camera reported no such event within ${timeoutMs} ms: ${JSON.stringify(events)}`));
         }, timeoutMs);
         waiting.add(check);
+        check();
       });
     },
     freeze: () => child.signal('SIGSTOP'),

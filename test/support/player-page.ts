@@ -179,3 +179,31 @@ export function pictureAgeMs(page: Page, selector = playerSelector): Promise<num
     return time === null ? null : performance.timeOrigin + performance.now() - time;
   });
 }
+
+/** Waits until the browser has decoded sound of the player's present video. */
+export async function waitForSound(page: Page, timeoutMs = 15_000, selector = playerSelector): Promise<void> {
+  const isHeard = await page.$eval(
+    selector,
+    (node, timeout) =>
+      new Promise<boolean>((resolve) => {
+        const check = () => {
+          const video = (node as RtspPlayerElement).video as
+            | (HTMLVideoElement & { webkitAudioDecodedByteCount: number })
+            | null;
+          if (video !== null && !video.muted && video.webkitAudioDecodedByteCount > 0) finish(true);
+        };
+        const finish = (result: boolean) => {
+          clearInterval(poll);
+          clearTimeout(timer);
+          resolve(result);
+        };
+        const poll = setInterval(check, 100);
+        const timer = setTimeout(() => finish(false), timeout);
+        check();
+      }),
+    timeoutMs,
+  );
+  if (!isHeard) {
+    throw new Error(`No sound within ${timeoutMs} ms: ${JSON.stringify(await readPlayer(page, selector))}`);
+  }
+}

@@ -13,6 +13,8 @@ export class FakePlayer implements ElementPlayer {
   static made: FakePlayer[] = [];
   /** Answers of the next calls of play(), first to last; none left: it plays. */
   static refusals: Error[] = [];
+  /** What making one throws. */
+  static failure: Error | null = null;
 
   readonly options: PlayerOptions;
   readonly handlers: PlayerHandlers;
@@ -28,6 +30,7 @@ export class FakePlayer implements ElementPlayer {
   #latency: ElementPlayer['latency'];
 
   constructor(options: PlayerOptions, handlers: PlayerHandlers) {
+    if (FakePlayer.failure !== null) throw FakePlayer.failure;
     this.options = options;
     this.handlers = handlers;
     this.#muted = options.muted;
@@ -40,6 +43,7 @@ export class FakePlayer implements ElementPlayer {
   static forget(): void {
     FakePlayer.made = [];
     FakePlayer.refusals = [];
+    FakePlayer.failure = null;
   }
 
   get muted(): boolean {
@@ -148,6 +152,7 @@ async function showIn(video: HTMLVideoElement, drawing: HTMLCanvasElement): Prom
   video.muted = true;
   video.srcObject = drawing.captureStream(10);
   await video.play();
+  await new Promise((resolve) => video.requestVideoFrameCallback(resolve));
 }
 
 function drawBlank(): HTMLCanvasElement {

@@ -12,8 +12,18 @@ function attributes(some: Partial<SourceAttributes>): SourceAttributes {
 describe('resolveSource', () => {
   const rows: [title: string, given: Partial<SourceAttributes>, webSocketUrl: string, url: string, user?: string][] = [
     ['a name', {}, 'wss://proxy.example/rtsp/front', 'rtsp://front/'],
-    ['a name with a stream', { src: 'front-door/sub' }, 'wss://proxy.example/rtsp/front-door/sub', 'rtsp://front-door/'],
-    ['blanks around', { src: ' front\n', proxy: ' wss://p.example/rtsp ' }, 'wss://p.example/rtsp/front', 'rtsp://front/'],
+    [
+      'a name with a stream',
+      { src: 'front-door/sub' },
+      'wss://proxy.example/rtsp/front-door/sub',
+      'rtsp://front-door/',
+    ],
+    [
+      'blanks around',
+      { src: ' front\n', proxy: ' wss://p.example/rtsp ' },
+      'wss://p.example/rtsp/front',
+      'rtsp://front/',
+    ],
     ['a proxy with a slash at its end', { proxy: 'ws://p/rtsp/' }, 'ws://p/rtsp/front', 'rtsp://front/'],
     ['a proxy with a query', { proxy: 'ws://p/rtsp?token=1' }, 'ws://p/rtsp/front?token=1', 'rtsp://front/'],
     ['a proxy with a fragment', { proxy: 'ws://p/rtsp#x' }, 'ws://p/rtsp/front', 'rtsp://front/'],
@@ -100,7 +110,11 @@ describe('resolveSource', () => {
   }
 
   it('repeats no password and no endless value in a sentence', () => {
-    for (const given of [{ src: 'http://eve:secret@host/1' }, { proxy: 'ftp://eve:secret@host/1' }, { src: 'x '.repeat(9_999) }]) {
+    for (const given of [
+      { src: 'http://eve:secret@host/1' },
+      { proxy: 'ftp://eve:secret@host/1' },
+      { src: 'x '.repeat(9_999) },
+    ]) {
       assert.throws(
         () => resolveSource(attributes(given), page),
         (thrown) => thrown instanceof StreamError && !thrown.message.includes('secret') && thrown.message.length < 400,

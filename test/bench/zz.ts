@@ -1,0 +1,16 @@
+import { startGStreamerCamera } from '/work/main/test/support/gstreamer-camera.js';
+import { startGStreamerClient } from '/work/main/test/bench/gstreamer-client.js';
+import { quantile } from '/work/main/test/bench/statistics.js';
+const cam = await startGStreamerCamera({mounts:[{path:'/live',video:{preset:'medium'}},{path:'/av',video:true,audio:{wave:'ticks'},shared:true}]});
+const a = startGStreamerClient(cam.url('/live'));
+console.log('first', await a.firstFrameMs);
+await new Promise(r=>setTimeout(r,6000));
+const f = (await a.stop()).map(x=>x.arrivalMs-x.captureMs).slice(50);
+console.log(f.length, quantile(f,.5),quantile(f,.95),quantile(f,1));
+const b = startGStreamerClient(cam.url('/av'),{sound:true});
+console.log('first', await b.firstFrameMs);
+await new Promise(r=>setTimeout(r,14000));
+const g = (await b.stop()).map(x=>x.arrivalMs-x.captureMs).slice(50);
+console.log(g.length, quantile(g,.5),quantile(g,.95),quantile(g,1));
+console.log(b.ticks.map(t=>t%1000));
+await cam.stop();

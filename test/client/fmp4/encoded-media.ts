@@ -1,0 +1,50 @@
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { parseAdtsHeader } from '../../../client/codec/aac.js';
+import { splitAnnexB } from '../../../client/codec/nal-unit.js';
+
+/** Media made and judged by FFmpeg. */
+
+const run = promisify(execFile);
+
+export async function ffmpeg(...args: readonly string[]): Promise<string> {
+  const options = { timeout: 60_000, maxBuffer: 1 << 26 };
+  const { stdout } = await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', '-threads', '1', ...args], options);
+  return stdout;
+}
+
+export async function ffprobe(...args: readonly string[]): Promise<string> {
+  const { stdout } = await run('ffprobe', ['-v', 'error', ...args], { timeout: 30_000, maxBuffer: 1 << 26 });
+  return stdout;
+}
+
+/** The MD5 sums of all decoded frames of a file's stream (`v:0`, `a:0`), in output order. */
+export async function frameHashes(path: string, stream: string): Promise<string[]> {
+  const text = await ffmpeg('-i', path, '-map', `0:${stream}`, '-vsync', 'passthrough', '-f', 'framemd5', '-');
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return lines.map((line) => line.split(',').at(-1)?.trim() ?? '');
+}
+
+/** The access units of an Annex B file in which each begins with an access unit delimiter. */
+export async function readAccessUnits(path: string): Promise<Uint8Array[][]> {
+  const units: Uint8Array[][] = [];
+  for (const nalUnit of splitAnnexB(await readFile(path))) {
+    if (((nalUnit[0] ?? 0) & 0x1f) === 9) units.push([]);
+    units.at(-1)?.push(nalUnit);
+  }
+  return units;
+}
+
+/** The raw data blocks of an ADTS file. */
+export async function readAdtsBlocks(path: string): Promise<Uint8Array[]> {
+  const data = new Uint8Array(await readFile(path));
+  const blocks: Uint8Array[] = [];
+  for (let position = 0; position < data.length; ) {
+    const header = parseAdtsHeader(data.subarray(position));
+    if (header === null) throw new Error(`No ADTS header at ${position}.`);
+    blocks.push(data.subarray(position + header.headerBytes, position + header.frameBytes));
+    position += header.frameBytes;
+  }
+  return blocks;
+}
