@@ -51,7 +51,13 @@ interface PendingRequest {
 }
 
 /** Answers to requests that a camera may send; others are answered 501. */
-const answeredMethods: ReadonlySet<string> = new Set(['OPTIONS', 'GET_PARAMETER', 'SET_PARAMETER', 'ANNOUNCE', 'REDIRECT']);
+const answeredMethods: ReadonlySet<string> = new Set([
+  'OPTIONS',
+  'GET_PARAMETER',
+  'SET_PARAMETER',
+  'ANNOUNCE',
+  'REDIRECT',
+]);
 /** Attempts at one request: the first, the answer to a challenge, and two for nonces that the camera calls stale. */
 const MAX_ATTEMPTS = 4;
 /** CSeq numbers of requests whose time was up that are remembered, so that a late reply is not taken for another's. */

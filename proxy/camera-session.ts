@@ -3,7 +3,12 @@
  * for the camera; the camera's replies are built anew for it. Address, path and credentials stay here.
  */
 import { StreamError } from '../shared/errors.js';
-import { MAX_LIVE_BACKLOG_BYTES, MAX_QUEUED_REQUESTS, MAX_REDIRECTS, MIN_CAMERA_RESPONSE_MS } from '../shared/limits.js';
+import {
+  MAX_LIVE_BACKLOG_BYTES,
+  MAX_QUEUED_REQUESTS,
+  MAX_REDIRECTS,
+  MIN_CAMERA_RESPONSE_MS,
+} from '../shared/limits.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
 import { looksLikeRtcp } from '../shared/rtp-packet.js';
 import {

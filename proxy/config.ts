@@ -68,16 +68,16 @@ const accessKeys = ['cameras', 'allow', 'allowOrigins', 'publicHosts'];
 /** Checks what the proxy may do; throws `invalid-argument` at the first thing that makes no sense. */
 export function parseAccess(value: unknown): AccessConfig {
   const options = asObject(value, 'the configuration', accessKeys);
-  const cameras = asArray(options['cameras'], 'cameras').map((camera, index) => parseCamera(camera, `cameras[${index}]`));
+  const cameras = asArray(options.cameras, 'cameras').map((camera, index) => parseCamera(camera, `cameras[${index}]`));
   for (const [index, camera] of cameras.entries()) {
     const isTaken = cameras.findIndex((other) => other.name === camera.name) < index;
     if (isTaken) throw invalid(`cameras[${index}].name`, camera.name, 'a name that no other camera has');
   }
   return {
     cameras,
-    allow: asStrings(options['allow'], 'allow').map(parseAllowRule),
-    allowOrigins: asStrings(options['allowOrigins'], 'allowOrigins').map(parseOrigin),
-    publicHosts: asStrings(options['publicHosts'], 'publicHosts').map(parsePublicHost),
+    allow: asStrings(options.allow, 'allow').map(parseAllowRule),
+    allowOrigins: asStrings(options.allowOrigins, 'allowOrigins').map(parseOrigin),
+    publicHosts: asStrings(options.publicHosts, 'publicHosts').map(parsePublicHost),
   };
 }
 
@@ -139,7 +139,7 @@ export function secretsOf(cameras: readonly CameraConfig[]): string[] {
 
 function parseCamera(value: unknown, path: string): CameraConfig {
   const camera = asObject(value, path, ['name', 'title', 'url', 'streams', 'queryParameters']);
-  const name = asString(camera['name'], `${path}.name`);
+  const name = asString(camera.name, `${path}.name`);
   if (!CAMERA_NAME_PATTERN.test(name)) throw invalid(`${path}.name`, name, namePhrase);
   const { url, streams } = camera;
   if ((url === undefined) === (streams === undefined)) {
@@ -154,9 +154,9 @@ function parseCamera(value: unknown, path: string): CameraConfig {
   if (entries.length === 0) throw new StreamError('invalid-argument', `${path}.streams needs at least one stream.`);
   return {
     name,
-    title: camera['title'] === undefined ? name : asString(camera['title'], `${path}.title`),
+    title: camera.title === undefined ? name : asString(camera.title, `${path}.title`),
     streams: new Map(entries),
-    queryParameters: asStrings(camera['queryParameters'], `${path}.queryParameters`),
+    queryParameters: asStrings(camera.queryParameters, `${path}.queryParameters`),
   };
 }
 

@@ -8,7 +8,8 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 export type HostForm = { kind: 'address'; address: string } | { kind: 'name'; name: string } | { kind: 'invalid' };
 
 /** RFC 1123, with the underscore that intranets use. */
-const namePattern = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
+const namePattern =
+  /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 
 /**
  * Tells addresses from names as a resolver would: `2130706433`, `0x7f.1` and `0177.0.0.1` are 127.0.0.1 too, and

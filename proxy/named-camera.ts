@@ -10,7 +10,7 @@ import { CameraConnection } from './camera-connection.js';
 import { CameraProber } from './camera-prober.js';
 import type { CameraConfig } from './config.js';
 import type { Environment } from './connection.js';
-import { CredentialsGate } from './credentials-gate.js';
+import type { CredentialsGate } from './credentials-gate.js';
 import type { UpstreamOptions } from './upstream.js';
 import type { UpstreamPolicy, UpstreamTarget } from './upstream-policy.js';
 

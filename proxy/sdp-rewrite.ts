@@ -29,7 +29,8 @@ export function rewriteSessionDescription(
   };
   for (const raw of text.split(/\r\n|\r|\n/, MAX_SDP_LINES)) {
     const line = raw.trim();
-    if (line === '' || raw.length > MAX_SDP_LINE_LENGTH || droppedLine.test(line) || droppedAttribute.test(line)) continue;
+    if (line === '' || raw.length > MAX_SDP_LINE_LENGTH || droppedLine.test(line) || droppedAttribute.test(line))
+      continue;
     if (line.startsWith('m=')) {
       finishSection();
       medium = medium === null ? 0 : medium + 1;

@@ -41,7 +41,6 @@ interface NetworkRule {
   port: number | null;
 }
 
-
 /**
  * Reads one entry of the allowlist: a host name, `*.` and a domain, an address, or a network in CIDR notation; then
  * `:PORT`, or nothing for any port. IPv6 with a port needs brackets: `[fd00::/8]:554`. Throws `invalid-argument` with
@@ -150,7 +149,8 @@ export class UpstreamPolicy {
    */
   async resolveConfigured(url: RtspUrl): Promise<UpstreamTarget> {
     const form = parseHost(url.host);
-    if (form.kind === 'invalid') throw new StreamError('invalid-url', `"${url.host}" is neither an address nor a name.`);
+    if (form.kind === 'invalid')
+      throw new StreamError('invalid-url', `"${url.host}" is neither an address nor a name.`);
     if (form.kind === 'address') return target(url, form.address, [form.address]);
     const addresses = await this.#addresses(form.name);
     const rules = this.#rules.filter((rule) => allowsPort(rule, url));

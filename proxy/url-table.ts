@@ -7,7 +7,7 @@ import type { SessionDescription } from '../shared/session-description.js';
 
 /** What a viewer's URL means. */
 export type TableEntry =
-  | { kind: 'session'; /** Without the question mark; empty when there is none. */ query: string }
+  | { kind: 'session' /** Without the question mark; empty when there is none. */; query: string }
   | { kind: 'medium'; index: number };
 
 export class UrlTable {

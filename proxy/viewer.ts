@@ -26,6 +26,7 @@ export class Viewer {
   #handlers: ViewerHandlers | null = null;
   #isClosed = false;
   #closeCode: number | null = null;
+  #closeSentence: string | null = null;
   #isPaused = false;
   #bytesSent = 0;
   /** What waited when `cork` was called; null when it was not. */
@@ -65,6 +66,11 @@ export class Viewer {
   /** The code it was closed with by the proxy; null when it was not. */
   get closeCode(): number | null {
     return this.#closeCode;
+  }
+
+  /** The sentence that went with it, without credentials. */
+  get closeSentence(): string | null {
+    return this.#closeSentence;
   }
 
   get bytesSent(): number {
@@ -139,7 +145,8 @@ export class Viewer {
     this.#closeCode = code;
     // The viewer's half of the closing handshake has to be read.
     if (this.#isPaused) this.resume();
-    this.#webSocket.close(code, closeReason(redactUrl(sentence)));
+    this.#closeSentence = redactUrl(sentence);
+    this.#webSocket.close(code, closeReason(this.#closeSentence));
     this.#ended();
   }
 

@@ -10,12 +10,10 @@
  *   that cannot be told for this format
  */
 export function startsKeyFrame(encodingName: string, payload: Uint8Array): boolean | null {
-  return keyFrameTests[encodingName]?.(payload) ?? null;
+  return keyFrameTests.get(encodingName)?.(payload) ?? null;
 }
 
-const keyFrameTests: Readonly<Record<string, (payload: Uint8Array) => boolean>> = {
-  H264: startsH264KeyFrame,
-};
+const keyFrameTests: ReadonlyMap<string, (payload: Uint8Array) => boolean> = new Map([['H264', startsH264KeyFrame]]);
 
 const IDR_SLICE = 5;
 const SEQUENCE_PARAMETER_SET = 7;

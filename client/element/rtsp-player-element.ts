@@ -124,7 +124,7 @@ export class RtspPlayerElement extends CameraElement {
   protected override render(): TemplateResult {
     const { label, state, poster } = this;
     const hasPicture = this.readyState >= 2 || !this.lastPicture.canvas.hidden;
-    const isAwake = this.#controlsVisibility.isVisible || this.paused || state !== 'playing';
+    const isAwake = this.#controlsVisibility.isVisible || this.paused || state === 'error';
     return html`<div
       class=${`frame ${state} ${isAwake ? 'awake' : 'asleep'}`}
       part="frame"

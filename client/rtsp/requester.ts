@@ -1,3 +1,4 @@
+/// <reference path="../../shared/globals.d.ts" />
 import { type Clock, systemClock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
 import { MAX_SERVER_REQUESTS_PER_SECOND, MAX_UNANSWERED_REQUESTS, REQUEST_TIMEOUT_MS } from '../../shared/limits.js';
@@ -238,7 +239,10 @@ export class Requester {
     this.#sent.push(request);
     request.cancelTimer = this.#clock.schedule(request.timeoutMs, () => {
       const seconds = request.timeoutMs / 1000;
-      this.#abandon(request, new StreamError('timeout', `The camera did not answer ${request.method} within ${seconds} s.`));
+      this.#abandon(
+        request,
+        new StreamError('timeout', `The camera did not answer ${request.method} within ${seconds} s.`),
+      );
     });
     this.#transport.send(request.bytes);
   }

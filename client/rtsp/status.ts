@@ -67,7 +67,10 @@ function meaningOf(method: string, status: number, context: { credentialsSent: b
   }
   // Cameras without TCP answer 400 to SETUP as well as 461.
   if (status === 400 && method === 'SETUP') {
-    return { code: 'transport-unsupported', sentence: 'The camera refuses to send media over TCP, inside the connection' };
+    return {
+      code: 'transport-unsupported',
+      sentence: 'The camera refuses to send media over TCP, inside the connection',
+    };
   }
   const known = meanings.get(status);
   if (known !== undefined) return known;

@@ -10,10 +10,7 @@
  * @property {string[]} streams - the first is the one that the bare name plays
  */
 
-/** Pixels; as in wall.css. */
-const GAP = 14;
-const CAPTION_HEIGHT = 44;
-/** A tile below this width shows too little: then the wall scrolls. */
+/** Pixels. A tile below this width shows too little: then the wall scrolls. */
 const MIN_TILE_WIDTH = 280;
 const RETRY_MS = 5_000;
 const FETCH_TIMEOUT_MS = 10_000;
@@ -73,7 +70,17 @@ async function start() {
     const isUnreached = thrown instanceof TypeError || thrown?.name === 'TimeoutError';
     find('#failure-reason').textContent = isUnreached ? 'The proxy does not answer.' : thrown.message;
     show('failure');
-    setTimeout(start, RETRY_MS);
+    setTimeout(reloadWhenReachable, RETRY_MS);
+  }
+}
+
+/** A module that failed to load fails for as long as the page lives, so the page itself is loaded again. */
+async function reloadWhenReachable() {
+  try {
+    await loadCameras();
+    location.reload();
+  } catch {
+    setTimeout(reloadWhenReachable, RETRY_MS);
   }
 }
 
@@ -134,19 +141,22 @@ function summarize() {
 /** Chooses the number of columns that makes the tiles largest while all are on the screen. */
 function arrange() {
   const { clientWidth, clientHeight } = document.documentElement;
-  const width = clientWidth - 2 * GAP;
-  const height = clientHeight - find('.top').offsetHeight - GAP;
+  const style = getComputedStyle(document.documentElement);
+  const gap = Number.parseFloat(style.getPropertyValue('--gap'));
+  const caption = Number.parseFloat(style.getPropertyValue('--caption'));
+  const width = clientWidth - 2 * gap;
+  const height = clientHeight - find('.top').offsetHeight - gap;
   const count = tiles.size;
   let best = { columns: 1, tileWidth: 0 };
   for (let columns = 1; columns <= count; columns++) {
     const rows = Math.ceil(count / columns);
-    const fromWidth = (width - GAP * (columns - 1)) / columns;
-    const fromHeight = (((height - GAP * (rows - 1)) / rows - CAPTION_HEIGHT) * 16) / 9;
+    const fromWidth = (width - gap * (columns - 1)) / columns;
+    const fromHeight = (((height - gap * (rows - 1)) / rows - caption) * 16) / 9;
     const tileWidth = Math.floor(Math.min(fromWidth, fromHeight));
     if (tileWidth > best.tileWidth) best = { columns, tileWidth };
   }
   const scrolls = best.tileWidth < MIN_TILE_WIDTH;
-  const fitting = Math.max(1, Math.floor((width + GAP) / (MIN_TILE_WIDTH + GAP)));
+  const fitting = Math.max(1, Math.floor((width + gap) / (MIN_TILE_WIDTH + gap)));
   grid.classList.toggle('scrolls', scrolls);
   grid.style.setProperty('--columns', String(scrolls ? Math.min(fitting, count) : best.columns));
   grid.style.setProperty('--tile-width', scrolls ? '1fr' : `${best.tileWidth}px`);
@@ -166,8 +176,7 @@ function enlarge(name) {
 
 /** The URL says which camera is large. */
 function followUrl() {
-  const name = decodeURIComponent(location.hash.slice(1));
-  const wanted = tiles.get(name);
+  const wanted = tiles.get(location.hash.slice(1));
   for (const tile of tiles.values()) {
     const wasEnlarged = isEnlarged(tile);
     tile.classList.toggle('enlarged', tile === wanted);

@@ -2,7 +2,7 @@
 
 Takes one argument, JSON of gstreamer-client.ts; prints JSON lines:
   {"event": "first", "ms": from starting the pipeline to the first decoded frame}
-  {"event": "sound", "times": [wall-clock times in ms at which the camera made its ticks]}     about once a second, with sound
+  {"event": "tick", "ms": wall-clock time in ms at which the camera made a tick}     with sound; exact to 5 ms after 5 s
   {"event": "frames", "frames": [[capture time, arrival time], ...]}      at the end: on SIGTERM, or when stdin closes
 """
 
@@ -43,7 +43,8 @@ class Client:
         self.offset_ms = None
         self.last_loud_ns = -SILENCE_NS
         branches = [
-            f'rtspsrc name=source location={url} latency=0 buffer-mode=none protocols=tcp',
+            # Without a buffer mode of its own it moves each track's times by what it takes for drift: no use for A/V sync.
+            f'rtspsrc name=source location={url} latency=0 protocols=tcp' + (' buffer-mode=none' if with_sound else ''),
             'source. ! application/x-rtp,media=video ! rtph264depay ! h264parse ! avdec_h264 '
             '! video/x-raw,format=I420 ! appsink name=pictures sync=false emit-signals=true',
         ]

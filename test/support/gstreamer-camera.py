@@ -124,7 +124,7 @@ def video_launch(video):
         f'appsrc name=clock is-live=true format=time block=false max-buffers=1 caps={caps} '
         f'! x264enc tune=zerolatency speed-preset={video["preset"]} bitrate={video["bitrate"]} '
         f'key-int-max={video["keyInterval"]} threads={video["slices"]} sliced-threads=true '
-        f'! video/x-h264,profile={video["profile"]},stream-format=byte-stream '
+        f'! video/x-h264,profile={video["profile"]},stream-format=avc '
         f'! rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency config-interval={video["configInterval"]}'
     )
 

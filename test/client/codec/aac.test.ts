@@ -15,7 +15,7 @@ const vectors: readonly [name: string, text: string, codec: string, rate: number
     ['AAC-LC, 7.1', '11b8', 'mp4a.40.2', 48_000, 8, 1_024],
     ['AAC-LC, frames of 960', '1194', 'mp4a.40.2', 48_000, 2, 960],
     ['AAC Main', '0990', 'mp4a.40.1', 48_000, 2, 1_024],
-    ['AAC-LD', 'b98a00', 'mp4a.40.23', 48_000, 1, 512],
+    ['AAC-LD', 'b98800', 'mp4a.40.23', 48_000, 1, 512],
     ['HE-AAC, explicit: 24 kHz to 48', '2b118800', 'mp4a.40.5', 48_000, 2, 2_048],
     ['HE-AAC v2, explicit: mono 24 kHz to stereo 48', 'eb098800', 'mp4a.40.29', 48_000, 2, 2_048],
     ['HE-AAC, backward compatible: 22.05 kHz to 44.1', '139056e5a0', 'mp4a.40.5', 44_100, 2, 2_048],

@@ -1,0 +1,307 @@
+/** The proxy without a server of its own: upgrade requests → raw tunnels and named cameras' sessions. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { type Clock, systemClock } from '../shared/clock.js';
+import { CLOSE_HANDSHAKE_TIMEOUT_MS, MAX_VIEWER_MESSAGE_BYTES } from '../shared/limits.js';
+import { type Logger, silentLogger } from '../shared/logger.js';
+import { BINARY_SUBPROTOCOL, CloseCode, RTSP_SUBPROTOCOL, TUNNEL_PATHS } from '../shared/proxy-protocol.js';
+import type { RtspUrl } from '../shared/rtsp-url.js';
+import { CameraSession } from './camera-session.js';
+import { type AccessConfig, type AccessOptions, parseAccess } from './config.js';
+import { type Connection, type Counters, defaultTimeouts, type Environment, type Timeouts } from './connection.js';
+import { CredentialsGate } from './credentials-gate.js';
+import { HttpPages } from './http-pages.js';
+import { NamedCamera } from './named-camera.js';
+import { RequestGuard } from './request-guard.js';
+import { StaticFiles } from './static-files.js';
+import { Tunnel } from './tunnel.js';
+import { type Lookup, UpstreamPolicy } from './upstream-policy.js';
+import { Viewer } from './viewer.js';
+
+/** Settings of the proxy. Without cameras and an allowlist it connects to nothing. */
+export interface RtspProxyOptions extends AccessOptions {
+  logger?: Logger;
+  /** Waits that shall differ from the defaults, in milliseconds. */
+  timeouts?: Partial<Timeouts>;
+  /** PEM certificates of authorities to trust for rtsps:// cameras, instead of the system's. */
+  certificateAuthorities?: string;
+  /** Looks up host names; the system's resolver by default. */
+  lookup?: Lookup;
+  clock?: Clock;
+}
+
+/** What a running proxy has done; no names, addresses or URLs. */
+export interface RtspProxyStats {
+  /** Viewers that are connected to a raw tunnel, and to a named camera. */
+  tunnels: number;
+  cameraSessions: number;
+  /** Viewers so far. */
+  viewers: number;
+  /** Viewers that the proxy has closed, by close code. */
+  closed: Record<number, number>;
+  bytesToViewers: number;
+  bytesFromViewers: number;
+  /** Frames of live streams that slow viewers did not get. */
+  droppedFrames: number;
+  /** Interleaved frames of viewers for channels that are not theirs. */
+  rejectedFrames: number;
+}
+
+export interface RtspProxy {
+  /**
+   * For the `upgrade` event of an HTTP server. Returns false, with the socket untouched, when the path is not the
+   * proxy's; otherwise the socket is its own.
+   */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean;
+  /**
+   * For the `request` event: `/`, `/rtsp-player.js`, `/cameras`, `/healthz`, `/readyz`. Returns false, with nothing
+   * touched, for other paths. A server that has pages of its own need not call it.
+   */
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Closes all viewers with 1001 and their cameras in good order; resolves when all have ended, within a few seconds. */
+  close(): Promise<void>;
+  stats(): RtspProxyStats;
+}
+
+/** Where a path leads. */
+type Route = { kind: 'tunnel' } | { kind: 'camera'; name: string; stream: string | null };
+
+const tunnelPaths: ReadonlySet<string> = new Set(TUNNEL_PATHS);
+const cameraPrefix = `${TUNNEL_PATHS[0]}/`;
+/** How often silence is looked for within its time-out. */
+const SILENCE_LOOKS = 6;
+
+/** Makes a proxy for a server that exists already. Throws `invalid-argument` when an option makes no sense. */
+export function createRtspProxy(options: RtspProxyOptions = {}): RtspProxy {
+  const { logger, timeouts, certificateAuthorities, lookup, clock, ...access } = options;
+  return new WebSocketProxy(parseAccess(access), { logger, timeouts, certificateAuthorities, lookup, clock });
+}
+
+class WebSocketProxy implements RtspProxy {
+  readonly #environment: Environment;
+  readonly #policy: UpstreamPolicy;
+  readonly #certificateAuthorities: string | undefined;
+  readonly #guard: RequestGuard;
+  readonly #cameras: ReadonlyMap<string, NamedCamera>;
+  readonly #pages: HttpPages;
+  readonly #server: WebSocketServer;
+  readonly #connections = new Set<Connection>();
+  /** One per viewer, from its upgrade to the end of both sides. */
+  readonly #ends = new Set<Promise<void>>();
+  readonly #closed: Record<number, number> = {};
+  readonly #counters: Counters = { bytesFromViewers: 0, rejectedFrames: 0 };
+  #viewers = 0;
+  #bytesToViewers = 0;
+  #droppedFrames = 0;
+  #cancelTimers: (() => void) | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(config: AccessConfig, options: { [K in keyof RtspProxyOptions]?: RtspProxyOptions[K] | undefined }) {
+    this.#environment = {
+      clock: options.clock ?? systemClock,
+      logger: options.logger ?? silentLogger,
+      timeouts: { ...defaultTimeouts, ...options.timeouts },
+      counters: this.#counters,
+    };
+    this.#certificateAuthorities = options.certificateAuthorities;
+    this.#policy = new UpstreamPolicy(config.allow, options.lookup);
+    this.#guard = new RequestGuard(config);
+    this.#cameras = this.#makeCameras(config);
+    this.#pages = new HttpPages({
+      guard: this.#guard,
+      cameras: this.#cameras,
+      files: new StaticFiles(),
+      isReady: () => this.#closing === null,
+    });
+    this.#server = new WebSocketServer({
+      noServer: true,
+      perMessageDeflate: false,
+      maxPayload: MAX_VIEWER_MESSAGE_BYTES,
+      skipUTF8Validation: true,
+      ...{ closeTimeout: CLOSE_HANDSHAKE_TIMEOUT_MS },
+      handleProtocols: (offered) =>
+        [RTSP_SUBPROTOCOL, BINARY_SUBPROTOCOL].find((protocol) => offered.has(protocol)) ?? false,
+    });
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const route = findRoute(request.url ?? '');
+    if (route === null) return false;
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      // Both net.Socket and tls.TLSSocket are; the HTTP server's types do not say so.
+      this.#accept(request, route, webSocket, socket as Socket);
+    });
+    return true;
+  }
+
+  handleRequest(request: IncomingMessage, response: ServerResponse): boolean {
+    return this.#pages.handle(request, response);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown();
+    return this.#closing;
+  }
+
+  stats(): RtspProxyStats {
+    const connections = [...this.#connections];
+    const sum = (key: 'bytesToViewer' | 'droppedFrames'): number =>
+      connections.reduce((total, connection) => total + connection.progress[key], 0);
+    const tunnels = connections.filter((connection) => connection instanceof Tunnel).length;
+    return {
+      tunnels,
+      cameraSessions: connections.length - tunnels,
+      viewers: this.#viewers,
+      closed: { ...this.#closed },
+      bytesToViewers: this.#bytesToViewers + sum('bytesToViewer'),
+      bytesFromViewers: this.#counters.bytesFromViewers,
+      droppedFrames: this.#droppedFrames + sum('droppedFrames'),
+      rejectedFrames: this.#counters.rejectedFrames,
+    };
+  }
+
+  #makeCameras(config: AccessConfig): ReadonlyMap<string, NamedCamera> {
+    const { clock, timeouts } = this.#environment;
+    const gates = new Map<string, CredentialsGate>();
+    const gateOf = (url: RtspUrl): CredentialsGate => {
+      const account = JSON.stringify([url.scheme, url.host.toLowerCase(), url.port, url.username, url.password]);
+      const gate = gates.get(account) ?? new CredentialsGate(clock, timeouts.rejectedCredentialsMs);
+      gates.set(account, gate);
+      return gate;
+    };
+    const environment = {
+      policy: this.#policy,
+      upstream: this.#upstreamOptions,
+      environment: this.#environment,
+      gateOf,
+    };
+    return new Map(config.cameras.map((camera) => [camera.name, new NamedCamera(camera, environment)]));
+  }
+
+  get #upstreamOptions() {
+    const { clock, timeouts } = this.#environment;
+    return { clock, connectTimeoutMs: timeouts.connectMs, certificateAuthorities: this.#certificateAuthorities };
+  }
+
+  #accept(request: IncomingMessage, route: Route, webSocket: WebSocket, socket: Socket): void {
+    const viewer = new Viewer(webSocket, socket);
+    const startedAt = this.#environment.clock.now();
+    this.#viewers++;
+    const connection = this.#connect(request, route, viewer);
+    const gone = new Promise<void>((resolve) => webSocket.once('close', () => resolve()));
+    const end = Promise.all([gone, connection?.ended]).then(() => {
+      this.#ends.delete(end);
+      this.#onEnd(route, viewer, connection, socket, startedAt);
+    });
+    this.#ends.add(end);
+    if (connection === null) return;
+    this.#connections.add(connection);
+    this.#startTimers();
+  }
+
+  /** Starts what the viewer came for, or closes it with the reason why not. */
+  #connect(request: IncomingMessage, route: Route, viewer: Viewer): Connection | null {
+    const refuse = (code: CloseCode, sentence: string): null => {
+      viewer.close(code, sentence);
+      return null;
+    };
+    if (this.#closing !== null) return refuse(CloseCode.goingDown, 'The proxy is going down.');
+    if (!this.#guard.isOwnHost(request)) {
+      return refuse(CloseCode.forbidden, 'This is not a name of the proxy; see --public-host.');
+    }
+    if (this.#guard.judgeOrigin(request) === 'refused') {
+      return refuse(CloseCode.forbidden, 'Pages of this origin may not connect; see --allow-origin.');
+    }
+    const environment = this.#environment;
+    if (route.kind === 'tunnel') {
+      if (this.#policy.isEmpty) {
+        return refuse(CloseCode.forbidden, 'This proxy has no allowlist: it connects to its named cameras only.');
+      }
+      return new Tunnel({ viewer, policy: this.#policy, upstream: this.#upstreamOptions, environment });
+    }
+    const camera = this.#cameras.get(route.name);
+    if (camera === undefined) return refuse(CloseCode.cameraUnknown, 'The proxy knows no camera of this name.');
+    const stream = camera.stream(route.stream);
+    if (stream === null) return refuse(CloseCode.cameraUnknown, 'The camera has no stream of this name.');
+    return new CameraSession({ viewer, camera, stream, environment });
+  }
+
+  #onEnd(route: Route, viewer: Viewer, connection: Connection | null, socket: Socket, startedAt: number): void {
+    const code = viewer.closeCode;
+    if (code !== null) this.#closed[code] = (this.#closed[code] ?? 0) + 1;
+    if (connection !== null) {
+      this.#connections.delete(connection);
+      this.#bytesToViewers += connection.progress.bytesToViewer;
+      this.#droppedFrames += connection.progress.droppedFrames;
+    }
+    if (this.#connections.size === 0) this.#stopTimers();
+    const { clock, logger } = this.#environment;
+    logger.info('A viewer has left.', {
+      // Only names that exist: the rest is whatever somebody typed.
+      camera: route.kind === 'camera' && connection !== null ? route.name : null,
+      viewer: socket.remoteAddress,
+      bytes: viewer.bytesSent,
+      seconds: Math.round((clock.now() - startedAt) / 1_000),
+      closeCode: code,
+      reason: viewer.closeSentence,
+    });
+  }
+
+  #startTimers(): void {
+    if (this.#cancelTimers !== null) return;
+    const { timeouts } = this.#environment;
+    const cancelLife = this.#repeat(timeouts.pingMs, (connection) => connection.checkLife());
+    const cancelSilence = this.#repeat(timeouts.silenceMs / SILENCE_LOOKS, (connection) => connection.checkSilence());
+    this.#cancelTimers = () => {
+      cancelLife();
+      cancelSilence();
+    };
+  }
+
+  #stopTimers(): void {
+    this.#cancelTimers?.();
+    this.#cancelTimers = null;
+  }
+
+  #repeat(intervalMs: number, look: (connection: Connection) => void): () => void {
+    const { clock } = this.#environment;
+    let cancel = (): void => {};
+    const plan = (): void => {
+      cancel = clock.schedule(intervalMs, () => {
+        plan();
+        for (const connection of [...this.#connections]) look(connection);
+      });
+    };
+    plan();
+    return () => cancel();
+  }
+
+  async #shutDown(): Promise<void> {
+    // Set before the first viewer is closed: `#closing` itself is assigned only when this returns.
+    await Promise.resolve();
+    for (const connection of this.#connections) connection.close(CloseCode.goingDown, 'The proxy is going down.');
+    const { clock, timeouts } = this.#environment;
+    let cancel = (): void => {};
+    const timeout = new Promise<void>((resolve) => {
+      cancel = clock.schedule(timeouts.shutdownMs, resolve);
+    });
+    await Promise.race([Promise.all(this.#ends), timeout]);
+    cancel();
+    for (const connection of [...this.#connections]) connection.destroy();
+    for (const webSocket of this.#server.clients) webSocket.terminate();
+    this.#stopTimers();
+    this.#server.close();
+  }
+}
+
+/** @param url - of the request: path and query */
+function findRoute(url: string): Route | null {
+  const path = url.split('?', 1)[0] ?? '';
+  if (tunnelPaths.has(path)) return { kind: 'tunnel' };
+  if (!path.startsWith(cameraPrefix)) return null;
+  const [name = '', stream = null, ...rest] = path.slice(cameraPrefix.length).split('/');
+  // A path too long for any camera is still the proxy's, and leads to no camera.
+  return rest.length > 0 ? { kind: 'camera', name: '', stream: null } : { kind: 'camera', name, stream };
+}

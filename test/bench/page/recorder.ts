@@ -1,0 +1,154 @@
+import type { createVideoClockReader as CreateReader } from '../../support/picture-clock.mjs';
+import { listenForTicks } from './tick-listener.js';
+import type { Showing, ShowingOptions, StartShowing } from './showing.js';
+
+/** Notes, for every frame that the browser presents, when the camera made it and when it came on screen. */
+
+declare const pictureClock: { createVideoClockReader: typeof CreateReader };
+
+/** All times are wall-clock milliseconds. */
+export interface FrameRecord {
+  captureMs: number;
+  /** When the frame is to be visible: the next refresh after it was handed to the compositor. */
+  displayMs: number;
+  /** When it was handed to the compositor. */
+  presentedMs: number;
+  /** When the page heard of it. */
+  callbackMs: number;
+  mediaTime: number;
+  /** Of the video since its start, shown to the page or not. */
+  presentedFrames: number;
+  /** Which of the page's videos, counted from 0. */
+  video: number;
+}
+
+export interface EventRecord {
+  type: string;
+  ms: number;
+  video: number;
+}
+
+export interface SampleRecord {
+  ms: number;
+  video: number;
+  currentTime: number;
+  playbackRate: number;
+  /** Seconds from currentTime to the end of what is buffered. */
+  buffered: number;
+  totalFrames: number;
+  droppedFrames: number;
+  stats: unknown;
+}
+
+export interface Recording {
+  frames: FrameRecord[];
+  /** Frames whose clock could not be read. */
+  unreadable: number;
+  events: EventRecord[];
+  samples: SampleRecord[];
+  /** When a tick's first sample was played. */
+  ticks: number[];
+  /** When the picture was asked for. */
+  startedMs: number;
+}
+
+const watchedEvents = ['waiting', 'stalled', 'seeking', 'error', 'emptied', 'pause', 'playing', 'ratechange'];
+const SAMPLE_MS = 250;
+
+let recording: Recording;
+let showing: Showing;
+let watched: HTMLVideoElement | null = null;
+let videos = 0;
+
+/** Wall-clock time minus performance.now(), by the tick of the wall clock: performance.timeOrigin can be off by a bit. */
+function wallClockOffset(): number {
+  const offsets: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    const start = Date.now();
+    let now = start;
+    while (now === start) now = Date.now();
+    offsets.push(now - performance.now());
+  }
+  return Math.min(...offsets);
+}
+
+export async function record(
+  start: StartShowing,
+  options: Omit<ShowingOptions, 'container'>,
+  listens: boolean,
+): Promise<void> {
+  const offset = wallClockOffset();
+  const container = document.createElement('div');
+  container.style.cssText = 'width:640px;height:360px';
+  document.body.append(container);
+  recording = {
+    frames: [],
+    unreadable: 0,
+    events: [],
+    samples: [],
+    ticks: [],
+    startedMs: performance.now() + offset,
+  };
+  showing = await start({ ...options, container });
+  const readClock = pictureClock.createVideoClockReader();
+  const follow = () => {
+    const { video } = showing;
+    if (video === null || video === watched) return;
+    watched = video;
+    const number = videos++;
+    for (const type of watchedEvents) {
+      video.addEventListener(type, () => {
+        recording.events.push({ type, ms: performance.now() + offset, video: number });
+      });
+    }
+    recording.events.push({ type: 'video', ms: performance.now() + offset, video: number });
+    if (listens) listenForTicks(video, offset, (ms) => recording.ticks.push(ms));
+    const onFrame = (_now: number, metadata: VideoFrameCallbackMetadata) => {
+      if (watched !== video) return;
+      const callbackMs = performance.now() + offset;
+      video.requestVideoFrameCallback(onFrame);
+      const captureMs = readClock(video);
+      if (captureMs === null) {
+        recording.unreadable++;
+        return;
+      }
+      recording.frames.push({
+        captureMs,
+        displayMs: metadata.expectedDisplayTime + offset,
+        presentedMs: metadata.presentationTime + offset,
+        callbackMs,
+        mediaTime: metadata.mediaTime,
+        presentedFrames: metadata.presentedFrames,
+        video: number,
+      });
+    };
+    video.requestVideoFrameCallback(onFrame);
+  };
+  const sample = () => {
+    follow();
+    if (watched === null) return;
+    const quality = watched.getVideoPlaybackQuality();
+    const { buffered, currentTime } = watched;
+    recording.samples.push({
+      ms: performance.now() + offset,
+      video: videos - 1,
+      currentTime,
+      playbackRate: watched.playbackRate,
+      buffered: buffered.length === 0 ? 0 : buffered.end(buffered.length - 1) - currentTime,
+      totalFrames: quality.totalVideoFrames,
+      droppedFrames: quality.droppedVideoFrames,
+      stats: showing.stats?.() ?? null,
+    });
+  };
+  follow();
+  setInterval(follow, 10);
+  setInterval(sample, SAMPLE_MS);
+}
+
+export function setMuted(muted: boolean): void {
+  showing.setMuted?.(muted);
+}
+
+export function takeRecording(): Recording {
+  return recording;
+}
