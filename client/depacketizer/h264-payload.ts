@@ -15,7 +15,7 @@ export interface NalUnit {
   readonly pieces: readonly Uint8Array[];
   /** Bytes of all pieces. */
   readonly byteLength: number;
-  /** What follows the NAL unit header, as far as it came in the same packet. */
+  /** What follows the NAL unit header: the first 64 bytes of it at least, or all. */
   readonly body: Uint8Array;
 }
 
@@ -33,6 +33,8 @@ const FIRST_RESERVED = 30;
 const FU_START = 0x80;
 const FU_END = 0x40;
 const LENGTH_BYTES = 4;
+/** Bytes of a slice that somebody may want to look into. */
+const SLICE_HEADER_BYTES = 64;
 
 export class H264PayloadReader {
   readonly #onNalUnit: (nalUnit: NalUnit) => void;
@@ -172,8 +174,9 @@ export class H264PayloadReader {
     const prefix = new Uint8Array(LENGTH_BYTES + 1);
     writeLength(prefix, this.#fragmentBytes);
     prefix[LENGTH_BYTES] = header;
+    const body = first.length < SLICE_HEADER_BYTES ? joinStart(fragments) : first;
     fragments.unshift(prefix);
-    this.#deliver(type, this.#fragmentBytes, fragments, first);
+    this.#deliver(type, this.#fragmentBytes, fragments, body);
     return 'ok';
   }
 
@@ -206,6 +209,14 @@ function writeLength(bytes: Uint8Array, length: number): void {
   bytes[1] = length >>> 16;
   bytes[2] = length >>> 8;
   bytes[3] = length;
+}
+
+/** As many fragments as it takes for the bytes of a slice header. */
+function joinStart(fragments: readonly Uint8Array[]): Uint8Array {
+  let count = 0;
+  let byteLength = 0;
+  while (count < fragments.length && byteLength < SLICE_HEADER_BYTES) byteLength += fragments[count++]?.length ?? 0;
+  return join(fragments.slice(0, count), byteLength);
 }
 
 function join(pieces: readonly Uint8Array[], byteLength: number): Uint8Array {

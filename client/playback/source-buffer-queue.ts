@@ -118,7 +118,7 @@ export class SourceBufferQueue {
 
   #takeFragment(): { bytes: Uint8Array<ArrayBuffer>; samples: number } {
     const samples = this.#waiting.length;
-    const bytes = writeFragment(++this.#sequenceNumber, this.#trackId, this.#waiting);
+    const bytes = writeFragment(++this.#sequenceNumber, this.#trackId, contiguous(this.#waiting));
     this.#waiting = [];
     this.#waitingBytes = 0;
     return { bytes, samples };
@@ -154,4 +154,15 @@ export class SourceBufferQueue {
     this.close();
     this.#handlers.onError(new StreamError('media-failed', sentence, { cause }));
   }
+}
+
+/**
+ * Inside a fragment a sample's duration is what tells the next one's decode time, so only the last may be an upper bound.
+ */
+function contiguous(samples: readonly FragmentSample[]): readonly FragmentSample[] {
+  if (samples.length === 1) return samples;
+  return samples.map((sample, index) => {
+    const next = samples[index + 1];
+    return next === undefined ? sample : { ...sample, duration: next.decodeTime - sample.decodeTime };
+  });
 }

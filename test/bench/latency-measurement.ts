@@ -38,10 +38,21 @@ interface ShownFrame {
 
 const FRAME_MS = 40;
 
-export function measureFloor(frames: readonly GStreamerFrame[], window: Window, stallEnds: readonly number[]): Measurement {
+export function measureFloor(
+  frames: readonly GStreamerFrame[],
+  window: Window,
+  stallEnds: readonly number[],
+): Measurement {
   const shown = frames.map(({ captureMs, arrivalMs }) => ({ captureMs, shownMs: arrivalMs }));
   const range = windowOf(shown, window);
-  return { ...measureFrames(shown, range, stallEnds), p50Presented: null, p50Callback: null, waiting: 0, dropped: 0, soundBehind: null };
+  return {
+    ...measureFrames(shown, range, stallEnds),
+    p50Presented: null,
+    p50Callback: null,
+    waiting: 0,
+    dropped: 0,
+    soundBehind: null,
+  };
 }
 
 /** @param tickPhaseMs - wall-clock time, modulo a second, of the camera's ticks */
@@ -109,7 +120,8 @@ function recovery(frames: readonly ShownFrame[], endMs: number, usual: number): 
   const after = frames.filter(({ shownMs }) => shownMs >= endMs);
   for (const [i, frame] of after.entries()) {
     const half = after.slice(i).filter(({ shownMs }) => shownMs < frame.shownMs + 500);
-    if (median(half.map(({ captureMs, shownMs }) => shownMs - captureMs)) <= usual + FRAME_MS) return frame.shownMs - endMs;
+    if (median(half.map(({ captureMs, shownMs }) => shownMs - captureMs)) <= usual + FRAME_MS)
+      return frame.shownMs - endMs;
   }
   return Number.POSITIVE_INFINITY;
 }
@@ -132,10 +144,12 @@ function droppedFrames(samples: readonly SampleRecord[], range: Range): number {
 }
 
 function soundBehind(ticks: readonly number[], range: Range, phaseMs: number, pictureP50: number): number {
-  const delays = ticks.filter((ms) => isIn(ms, range)).map((ms) => {
-    // A tick a second: of the moments that it can be of, the one that puts it from 300 ms before the picture to 700 after.
-    const earliest = pictureP50 - 300;
-    return earliest + ((((ms - phaseMs - earliest) % 1000) + 1000) % 1000);
-  });
+  const delays = ticks
+    .filter((ms) => isIn(ms, range))
+    .map((ms) => {
+      // A tick a second: of the moments that it can be of, the one that puts it from 300 ms before the picture to 700 after.
+      const earliest = pictureP50 - 300;
+      return earliest + ((((ms - phaseMs - earliest) % 1000) + 1000) % 1000);
+    });
   return median(delays) - pictureP50;
 }

@@ -32,7 +32,10 @@ export function watchMachine(): () => number {
   const read = () => {
     const times = cpus().map((cpu) => cpu.times);
     const idle = times.reduce((total, time) => total + time.idle, 0);
-    const all = times.reduce((total, { user, nice, sys, idle: unused, irq }) => total + user + nice + sys + unused + irq, 0);
+    const all = times.reduce(
+      (total, { user, nice, sys, idle: unused, irq }) => total + user + nice + sys + unused + irq,
+      0,
+    );
     return { idle, all };
   };
   const start = read();

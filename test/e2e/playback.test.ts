@@ -25,7 +25,7 @@ before(
       startGStreamerCamera({
         mounts: [
           { path: '/video', video: true },
-          { path: '/small', video: { width: 320, height: 180, profile: 'baseline', slices: 4 } },
+          { path: '/small', video: { width: 320, height: 180, profile: 'baseline', slices: 4, aggregate: true } },
           { path: '/both', video: true, audio: true },
           { path: '/audio', audio: true },
           { path: '/shared', video: { keyInterval: 50 }, audio: true, shared: true },

@@ -120,12 +120,14 @@ class ClockSource:
 
 def video_launch(video):
     caps = f'video/x-raw,format=I420,width={video["width"]},height={video["height"]},framerate={video["frameRate"]}/1'
+    # With `avc` the payloader knows the profile, and says so in the SDP; some clients insist on it.
+    aggregate = 'zero-latency' if video['aggregate'] else 'none'
     return (
         f'appsrc name=clock is-live=true format=time block=false max-buffers=1 caps={caps} '
         f'! x264enc tune=zerolatency speed-preset={video["preset"]} bitrate={video["bitrate"]} '
         f'key-int-max={video["keyInterval"]} threads={video["slices"]} sliced-threads=true '
         f'! video/x-h264,profile={video["profile"]},stream-format=avc '
-        f'! rtph264pay name=pay0 pt=96 aggregate-mode=zero-latency config-interval={video["configInterval"]}'
+        f'! rtph264pay name=pay0 pt=96 aggregate-mode={aggregate} config-interval={video["configInterval"]}'
     )
 
 

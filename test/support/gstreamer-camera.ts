@@ -18,6 +18,8 @@ export interface LiveVideo {
   preset?: string;
   /** Seconds between parameter sets in the stream; -1 with every key frame, 0 never (only in the SDP). */
   configInterval?: number;
+  /** Puts several NAL units into a packet (STAP-A) where they fit. */
+  aggregate?: boolean;
 }
 
 /** A live AAC tone. */
@@ -101,6 +103,7 @@ const videoDefaults: Required<LiveVideo> = {
   slices: 1,
   preset: 'superfast',
   configInterval: -1,
+  aggregate: false,
 };
 
 const audioDefaults = { sampleRate: 48_000, channels: 2, bitrate: 96_000, wave: 'sine', delayMs: 0 } as const;

@@ -1,6 +1,6 @@
 import type { createVideoClockReader as CreateReader } from '../../support/picture-clock.mjs';
-import { listenForTicks } from './tick-listener.js';
 import type { Showing, ShowingOptions, StartShowing } from './showing.js';
+import { listenForTicks } from './tick-listener.js';
 
 /** Notes, for every frame that the browser presents, when the camera made it and when it came on screen. */
 

@@ -16,9 +16,9 @@ const RECOVERY_NOW = bytes('0606 01 c4 80');
 const RECOVERY_LATER = bytes('0606 02 1b10 80');
 /** First slices begin with a set bit; slices of the same picture after it do not. */
 const IDR = bytes('65 888404 aabbcc');
-const IDR_SECOND = bytes('65 0a2111 ddee');
+const IDR_SECOND = bytes('65 1422 11ddee');
 const P = bytes('41 9a2104 112233');
-const P_SECOND = bytes('41 0a3344 5566');
+const P_SECOND = bytes('41 1468 445566');
 const I = bytes('41 888404 778899');
 
 class Recorder {
@@ -200,6 +200,11 @@ test('no marker ever: the next time stamp ends an access unit (FLIR M400)', () =
   ]);
 });
 
+test('without markers the first packet of the next time stamp is enough, even if it is a fragment', () => {
+  const [first] = fuA(P, 3) as [Uint8Array];
+  assert.deepEqual(withSets(mid(IDR, 0), mid(first, 1)).times, [0]);
+});
+
 test('neither markers nor times: a first slice ends the picture before it', () => {
   const recorder = withSets(mid(IDR, 0), mid(IDR_SECOND, 0), mid(P, 0), mid(P_SECOND, 0), mid(P, 0));
   assert.deepEqual(recorder.samples, [
@@ -350,8 +355,19 @@ test('a fragmented NAL unit without its middle, its start or its end is dropped'
   }
 });
 
+test('a fragmented NAL unit that stops without a loss is dropped too', () => {
+  const [first] = fuA(P, 2) as [Uint8Array];
+  const recorder = withSets(end(IDR, 0), mid(first, 1), end(P, 2), end(IDR, 3));
+  assert.deepEqual(recorder.times, [0, 3]);
+});
+
+test('what came before a picture that was lost is not given to the next one', () => {
+  const recorder = withSets(end(IDR, 0), mid(SEI, 1), end(IDR, 2, 1), mid(RECOVERY_LATER, 3), end(P, 4, 1));
+  assert.deepEqual(recorder.samples, [[hex(IDR)], [hex(IDR)]]);
+});
+
 test('a slice lost from the middle, the start or the end of a picture makes the whole of it drop out', () => {
-  const last = bytes('65 0a9999 99');
+  const last = bytes('65 1422 9999');
   for (const packets of [
     [mid(IDR, 0), end(last, 0, 1), end(P, 1)],
     [mid(IDR_SECOND, 0, 1), end(last, 0), end(P, 1)],
