@@ -38,10 +38,14 @@ export const MAX_SEQUENCE_DROPOUT = 3_000;
 export const MAX_SEQUENCE_MISORDER = 100;
 /** Interleaved packets held while the PLAY reply is awaited: some servers send first. */
 export const MAX_EARLY_PACKETS = 1_024;
+/** Bytes of those packets together: a key frame and a second of what follows, at 4K. */
+export const MAX_EARLY_BYTES = 8 * 1_048_576;
 
 // RTSP requests.
 /** Requests given up (time-out, abort) whose responses may yet come: more are forgotten. */
 export const MAX_UNANSWERED_REQUESTS = 16;
+/** How often one request is sent again because it was challenged: first challenge, stale nonces. */
+export const MAX_AUTHENTICATION_ROUNDS = 4;
 /** Requests of a server that are answered in a second: beyond it, it only wants to be answered. */
 export const MAX_SERVER_REQUESTS_PER_SECOND = 20;
 

@@ -32,7 +32,7 @@ export class AacDepacketizer implements Depacketizer {
   }
 
   push(packet: RtpPacket, time: number, packetsLost: number): void {
-    if (packetsLost > 0) this.#abandon();
+    if (packetsLost > 0 && this.#open !== null) this.#open.isDamaged = true;
     if (packet.payload.length === 0) return;
     if (this.#pushPayload(packet.payload, time)) return;
     this.stats.malformedPackets++;
@@ -99,16 +99,16 @@ export class AacDepacketizer implements Depacketizer {
 
   #openUnit(piece: Uint8Array, size: number, time: number, packetTime: number, isAdts: boolean): boolean {
     if (size > MAX_ACCESS_UNIT_BYTES) return false;
-    this.#open = { pieces: [piece], byteLength: piece.length, size, time, packetTime, isAdts };
+    this.#open = { pieces: [piece], byteLength: piece.length, size, time, packetTime, isAdts, isDamaged: false };
     return true;
   }
 
   #continue(open: OpenUnit, piece: Uint8Array): boolean {
     if (piece.length === 0) return true;
-    open.pieces.push(piece);
+    if (!open.isDamaged) open.pieces.push(piece);
     open.byteLength += piece.length;
     if (open.byteLength > open.size || open.pieces.length > MAX_ACCESS_UNIT_PACKETS) return false;
-    if (open.byteLength < open.size) return true;
+    if (open.byteLength < open.size || open.isDamaged) return true;
     this.#open = null;
     this.#emit(open.pieces, open.byteLength, open.time);
     return true;
@@ -171,6 +171,8 @@ interface OpenUnit {
   /** RTP time of the packets that carry it. */
   readonly packetTime: number;
   readonly isAdts: boolean;
+  /** A packet of it was lost: the rest is to be passed over. */
+  isDamaged: boolean;
 }
 
 /** The AudioSpecificConfig in the parameter `config`, in hexadecimal; null when it is missing or makes no sense. */

@@ -86,6 +86,7 @@ export function readAuHeaders(payload: Uint8Array, layout: AuHeaderLayout): AuHe
       headers.push({ size, offset, timeDelta });
       if (least === 0) break;
     }
+    if (headers.length === 0) return null;
   }
   if (layout.auxiliarySizeLength > 0) {
     const bits = new BitReader(payload.subarray(dataOffset));

@@ -8,9 +8,9 @@ import type { LatencyPolicy } from './latency.js';
  */
 
 /** Silence is added when less than this is ahead of the playhead, seconds (Chromium was seen to stop at 97 ms). */
-const LOW_WATER_S = 0.105;
+const LOW_WATER_S = 0.115;
 /** What is ahead after silence was added, seconds. */
-const REFILL_S = 0.13;
+const REFILL_S = 0.14;
 /** Sound ahead of the playhead at the start, seconds: Chromium does not start with less than some 200 ms. */
 export const START_LEAD_S = 0.26;
 /** A gap in the units' own time longer than this is a new timeline, not a loss. Seconds. */
@@ -18,12 +18,15 @@ const MAX_GAP_S = 3;
 /** Units that come too late for their place, one after the other, before the places are moved to where they come. Seconds. */
 const LATE_PATIENCE_S = 0.5;
 /** How far the lead may be off before the playhead's speed is changed, and how near it then has to get. Seconds. */
-const LEAD_TOLERANCE_S = 0.015;
+const LEAD_TOLERANCE_S = 0.012;
 const LEAD_REACHED_S = 0.004;
 /** Change of speed that holds the lead: nobody hears it. */
 const NUDGE = 0.01;
-/** Seconds over which the least lead is taken. */
+/** A lead that is too long by more than this is shortened by leaving units out: at the start, or after a burst. Seconds. */
+const SKIP_ERROR_S = 0.06;
+/** Seconds over which the least lead is taken; the first look comes sooner, since what starts has nothing to disturb. */
 const LEAD_SPAN_S = 1.5;
+const FIRST_LEAD_SPAN_S = 0.4;
 
 export interface AudioPlace {
   /** Units of silence to append first. */
@@ -44,7 +47,10 @@ export class AudioPlacement {
   #lateSince = Number.NaN;
   #leadSpanStart = Number.NaN;
   #leastLead = Number.POSITIVE_INFINITY;
+  #leadSpan = FIRST_LEAD_SPAN_S;
   #rate = 1;
+  /** Units still to be left out. */
+  #skip = 0;
 
   /** @param unitSeconds - duration of one unit: samples a unit over the sample rate */
   constructor(unitSeconds: number, policy: LatencyPolicy) {
@@ -65,6 +71,7 @@ export class AudioPlacement {
   /** The next unit begins a new timeline. */
   reset(): void {
     this.#offset = Number.NaN;
+    this.#skip = 0;
     this.#lateSince = Number.NaN;
   }
 
@@ -75,6 +82,11 @@ export class AudioPlacement {
    */
   place(sourceTime: number, playhead: number): AudioPlace {
     const unit = this.#unitSeconds;
+    if (this.#skip > 0) {
+      this.#skip--;
+      this.#offset -= unit;
+      return { silentUnits: 0, silenceAt: this.#next, at: null };
+    }
     if (Number.isNaN(this.#offset)) return this.#anchor(sourceTime, playhead);
     const error = sourceTime + this.#offset - this.end;
     if (error > MAX_GAP_S || error < -MAX_GAP_S) return this.#anchor(sourceTime, playhead);
@@ -101,16 +113,21 @@ export class AudioPlacement {
    * @param now - seconds of a monotonic clock
    */
   rate(playhead: number, now: number): number {
+    // Before the playhead moves there is no lead to speak of.
+    if (playhead === 0) return this.#rate;
     if (Number.isNaN(this.#leadSpanStart)) this.#leadSpanStart = now;
     this.#leastLead = Math.min(this.#leastLead, this.end - playhead);
-    if (now - this.#leadSpanStart < LEAD_SPAN_S) return this.#rate;
-    // The lead is at its least right before a unit comes; what is seen here is right after one came.
+    if (now - this.#leadSpanStart < this.#leadSpan) return this.#rate;
     const error = this.#leastLead - this.#policy.audioLead;
     this.#leadSpanStart = now;
+    this.#leadSpan = LEAD_SPAN_S;
     this.#leastLead = Number.POSITIVE_INFINITY;
-    const reached =
-      this.#rate === 1 ? Math.abs(error) < LEAD_TOLERANCE_S : error * (this.#rate - 1) < LEAD_REACHED_S * NUDGE;
-    this.#rate = reached ? 1 : 1 + Math.sign(error) * NUDGE;
+    if (error > SKIP_ERROR_S) this.#skip = Math.floor(error / this.#unitSeconds);
+    const isHeld = Math.abs(error) < LEAD_TOLERANCE_S;
+    // Once under way, a change of speed goes on until the lead is right, not just tolerable.
+    const isReached =
+      this.#rate === 1 ? isHeld : Math.sign(error) !== Math.sign(this.#rate - 1) || Math.abs(error) < LEAD_REACHED_S;
+    this.#rate = isReached || this.#skip > 0 ? 1 : 1 + Math.sign(error) * NUDGE;
     return this.#rate;
   }
 

@@ -22,7 +22,7 @@ export interface LatencyPolicy {
 }
 
 const policies = {
-  low: { onTime: 0.9, margin: 0, maxJitterDelay: 0.25, soundFollows: true, audioLead: 0.14 },
+  low: { onTime: 0.9, margin: 0, maxJitterDelay: 0.25, soundFollows: true, audioLead: 0.155 },
   balanced: { onTime: 0.98, margin: 0.06, maxJitterDelay: 0.5, soundFollows: false, audioLead: 0.2 },
   smooth: { onTime: 0.998, margin: 0.25, maxJitterDelay: 2, soundFollows: false, audioLead: 0.4 },
 } as const satisfies Record<string, LatencyPolicy>;

@@ -4,6 +4,7 @@ import { StreamError } from '../../shared/errors.js';
 import { MAX_SERVER_REQUESTS_PER_SECOND, MAX_UNANSWERED_REQUESTS, REQUEST_TIMEOUT_MS } from '../../shared/limits.js';
 import { type Logger, silentLogger } from '../../shared/logger.js';
 import {
+  emptyBody,
   RtspHeaders,
   type RtspMessage,
   type RtspRequest,
@@ -23,8 +24,8 @@ import type { ByteTransport } from '../transport/byte-transport.js';
  */
 
 export interface RequestOptions {
-  /** Beside CSeq and User-Agent, in this order. */
-  headers?: Iterable<readonly [string, string]>;
+  /** The headers beside CSeq and User-Agent, in this order; asked for when the request is sent, which may be later. */
+  headers?: () => Iterable<readonly [string, string]>;
   body?: Uint8Array;
   signal?: AbortSignal | undefined;
   /** From sending to response. Default: the requester's. */
@@ -38,11 +39,20 @@ export interface RequestOptions {
   onResponse?: (response: RtspResponse) => void;
 }
 
+/** A response without a body. */
+export interface ServerRequestAnswer {
+  status: number;
+  /** Beside CSeq. */
+  headers?: Iterable<readonly [string, string]>;
+  /** Called when the response was sent. */
+  afterwards?: () => void;
+}
+
 export interface RequesterHandlers {
   /** Called synchronously; the payload may be held. */
   onInterleavedFrame(channel: number, payload: Uint8Array): void;
-  /** A request of the server. Returns the response's status and headers beside CSeq; the body of the answer is empty. */
-  onServerRequest(request: RtspRequest): { status: number; headers?: Iterable<readonly [string, string]> };
+  /** A request of the server, to be answered at once. */
+  onServerRequest(request: RtspRequest): ServerRequestAnswer;
   /** After each piece of data that was received and read. */
   onDataRead(): void;
   /** The connection has ended, once, if it was ever open; null when `close` ended it. Every request is settled by then. */
@@ -61,9 +71,12 @@ export interface RequesterOptions {
 }
 
 interface PendingRequest {
-  readonly cseq: number;
+  /** 0 until it is sent. */
+  cseq: number;
   readonly method: string;
-  readonly bytes: Uint8Array;
+  readonly url: string;
+  readonly headers: () => Iterable<readonly [string, string]>;
+  readonly body: Uint8Array;
   readonly timeoutMs: number;
   readonly onResponse: ((response: RtspResponse) => void) | undefined;
   /** Null once the caller has its answer (time-out, abort): the response that may yet come is for nobody. */
@@ -81,7 +94,7 @@ export class Requester {
   readonly #requestTimeoutMs: number;
   readonly #reader: RtspReader;
 
-  #state: 'new' | 'open' | 'closed' = 'new';
+  #state: 'new' | 'opening' | 'open' | 'closed' = 'new';
   #closeError: StreamError | null = null;
   #concurrent = false;
   #nextCseq = 1;
@@ -126,6 +139,7 @@ export class Requester {
   /** Opens the transport. Rejects with its error, and then the requester is closed. */
   async open(signal?: AbortSignal): Promise<void> {
     if (this.#state !== 'new') throw this.#refusal();
+    this.#state = 'opening';
     try {
       await this.#transport.open(
         {
@@ -167,25 +181,17 @@ export class Requester {
    */
   request(method: string, url: string, options: RequestOptions = {}): Promise<RtspResponse> {
     const { signal, onResponse, order = 'queued', timeoutMs = this.#requestTimeoutMs } = options;
+    const { headers = () => [], body = emptyBody } = options;
     if (this.#state !== 'open') return Promise.reject(this.#refusal());
     if (signal?.aborted) return Promise.reject(aborted(method, signal));
-    const cseq = this.#nextCseq++;
-    let bytes: Uint8Array;
-    try {
-      // Several servers want exactly the spelling `CSeq`.
-      const headers = new RtspHeaders([['CSeq', String(cseq)]]);
-      for (const [name, value] of options.headers ?? []) headers.append(name, value);
-      headers.append('User-Agent', this.#userAgent);
-      bytes = serializeRequest({ method, url, headers, ...(options.body === undefined ? {} : { body: options.body }) });
-    } catch (thrown) {
-      return Promise.reject(StreamError.from(thrown, 'invalid-argument', `${method} could not be written.`));
-    }
     return new Promise<RtspResponse>((resolve, reject) => {
       const onAbort = () => this.#abandon(request, aborted(method, signal));
       const request: PendingRequest = {
-        cseq,
+        cseq: 0,
         method,
-        bytes,
+        url,
+        headers,
+        body,
         timeoutMs,
         onResponse,
         cancelTimer: () => {},
@@ -212,9 +218,12 @@ export class Requester {
     if (this.#state === 'open') this.#transport.send(serializeInterleaved(channel, payload));
   }
 
-  /** Ends the connection at once; requests under way are rejected with `aborted`. May be called twice. */
-  close(): void {
-    this.#end(null);
+  /**
+   * Ends the connection at once; may be called twice.
+   * @param error - what `onClose` and the requests under way get; null: this end wants it so, and they get `aborted`
+   */
+  close(error: StreamError | null = null): void {
+    this.#end(error);
   }
 
   #isClosed(): boolean {
@@ -223,7 +232,7 @@ export class Requester {
 
   #refusal(): StreamError {
     if (this.#closeError !== null) return this.#closeError;
-    const why = { new: 'not open yet', open: 'open already', closed: 'closed' }[this.#state];
+    const why = { new: 'not open yet', opening: 'being opened', open: 'open already', closed: 'closed' }[this.#state];
     return new StreamError('invalid-state', `The connection is ${why}.`);
   }
 
@@ -236,15 +245,25 @@ export class Requester {
   }
 
   #send(request: PendingRequest): void {
+    const { method, url, body, timeoutMs } = request;
+    let bytes: Uint8Array;
+    try {
+      request.cseq = this.#nextCseq++;
+      // Several servers want exactly the spelling `CSeq`.
+      const headers = new RtspHeaders([['CSeq', String(request.cseq)]]);
+      for (const [name, value] of request.headers()) headers.append(name, value);
+      headers.append('User-Agent', this.#userAgent);
+      bytes = serializeRequest({ method, url, headers, body });
+    } catch (thrown) {
+      request.settle?.(StreamError.from(thrown, 'invalid-argument', `${method} could not be written.`));
+      return;
+    }
     this.#sent.push(request);
-    request.cancelTimer = this.#clock.schedule(request.timeoutMs, () => {
-      const seconds = request.timeoutMs / 1000;
-      this.#abandon(
-        request,
-        new StreamError('timeout', `The camera did not answer ${request.method} within ${seconds} s.`),
-      );
+    request.cancelTimer = this.#clock.schedule(timeoutMs, () => {
+      const sentence = `The camera did not answer ${method} within ${timeoutMs / 1000} s.`;
+      this.#abandon(request, new StreamError('timeout', sentence));
     });
-    this.#transport.send(request.bytes);
+    this.#transport.send(bytes);
   }
 
   /** Settles a request whose response is not waited for any longer. */
@@ -294,8 +313,7 @@ export class Requester {
     const index = this.#sent.findIndex((request) => request.cseq === number);
     if (index >= 0) return index;
     // VLC leaves CSeq out of error replies, TP-Link C520WS echoes the one before: the oldest that is waited for is meant.
-    const waiting = this.#sent.findIndex((request) => request.settle !== null);
-    return waiting;
+    return this.#sent.findIndex((request) => request.settle !== null);
   }
 
   #onServerRequest(request: RtspRequest): void {
@@ -306,12 +324,13 @@ export class Requester {
       this.#serverRequestsInWindow = 0;
     }
     if (++this.#serverRequestsInWindow > MAX_SERVER_REQUESTS_PER_SECOND) return;
-    const { status, headers = [] } = this.#handlers.onServerRequest(request);
+    const { status, headers = [], afterwards } = this.#handlers.onServerRequest(request);
     const all = new RtspHeaders();
     const cseq = request.headers.get('CSeq');
     if (cseq !== null) all.append('CSeq', cseq);
     for (const [name, value] of headers) all.append(name, value);
     if (this.#state === 'open') this.#transport.send(serializeResponse({ status, headers: all }));
+    afterwards?.();
   }
 
   /** The connection ends: `error` is null when this end wants it so. */

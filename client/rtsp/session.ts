@@ -2,14 +2,9 @@
 import { Authenticator, type Credentials } from '../../shared/authentication.js';
 import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
-import {
-  DEFAULT_SESSION_TIMEOUT_MS,
-  MAX_EARLY_PACKETS,
-  MAX_REDIRECTS,
-  TEARDOWN_TIMEOUT_MS,
-} from '../../shared/limits.js';
+import { MAX_REDIRECTS, TEARDOWN_TIMEOUT_MS } from '../../shared/limits.js';
 import { type Logger, silentLogger } from '../../shared/logger.js';
-import type { RtspRequest, RtspResponse } from '../../shared/rtsp-message.js';
+import type { RtspResponse } from '../../shared/rtsp-message.js';
 import { baseUrl, controlUrls, formatRtspUrl, parseRtspUrl } from '../../shared/rtsp-url.js';
 import {
   type MediaDescription,
@@ -17,128 +12,148 @@ import {
   type SessionDescription,
 } from '../../shared/session-description.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
-import {
-  formatTransport,
-  parsePublic,
-  parseRange,
-  parseRtpInfo,
-  parseSession,
-  parseTransport,
-  type Range,
-} from './headers.js';
+import { Exchange } from './exchange.js';
+import { formatTransport, parseRange, parseTransport } from './headers.js';
+import { InterleavedChannels, type InterleavedChannelsStats } from './interleaved-channels.js';
 import { KeepAlive } from './keep-alive.js';
-import { Requester, type RequestOptions } from './requester.js';
-import { RedirectError, saysMethodUnavailable, statusError } from './status.js';
+import { mergePlayResults, type PlayResult, parsePlayResult, type SetUpMedium } from './play-result.js';
+import { redirectOf } from './redirect.js';
+import { Requester } from './requester.js';
+import { answerServerRequest } from './server-requests.js';
+import { isSuccess, statusError } from './status.js';
 
 /**
- * One RTSP session over one connection (RFC 2326): DESCRIBE, SETUP of media, PLAY and PAUSE of all of them together,
- * TEARDOWN, with authentication, keep-alive, and packets sorted by medium.
+ * One RTSP session over one connection (RFC 2326): what is there, set it up, play, pause, end. Turns interleaved frames
+ * into the RTP and RTCP packets of the media that were set up.
+ *
+ * Round trips before the first picture are few: no OPTIONS, DESCRIBE, one SETUP for each medium, PLAY; and one more for a
+ * challenge, which is remembered. SETUPs are not sent together, since cameras mix up CSeq and some take the second SETUP
+ * for a session of its own as long as it does not carry the first one's id.
  */
 
-const USER_AGENT = 'rtsp-websocket-player';
-/** Statuses after which the other way to join a control URL is tried once (Dahua, Axis and others differ). */
-const WRONG_URL_STATUSES: ReadonlySet<number> = new Set([400, 404, 451, 455, 503]);
-/** The server wants PLAY and PAUSE of each medium, or has no aggregate: 455 by some, 459 and 460 by the standard. */
-const NO_AGGREGATE_STATUSES: ReadonlySet<number> = new Set([404, 405, 455, 459, 460]);
-const SESSION_NOT_FOUND = 454;
+export type { PlayResult } from './play-result.js';
 
 export interface RtspSessionOptions {
   transport: ByteTransport;
-  /** rtsp:// or rtsps:// URL; credentials in it are used and taken out. */
+  /** rtsp:// or rtsps:// URL; credentials in it are used, unless there are others, and are not sent as part of it. */
   url: string;
-  /** Instead of those in the URL. */
   credentials?: Credentials | null;
   clock: Clock;
   logger?: Logger;
   userAgent?: string;
+  /** For each response. Default: REQUEST_TIMEOUT_MS. */
   requestTimeoutMs?: number;
 }
 
-/** Called synchronously. */
+/** Called synchronously, in the order of the bytes received. */
 export interface RtspSessionHandlers {
-  /** PLAY was accepted; called before any packet that came with or after its reply. */
+  /** A new PLAY was accepted: packets before this call belong to what was played before, those after it to the result. */
   onPlay(result: PlayResult): void;
-  /** `bytes` may be held. */
+  /** The packet may be held; nobody writes to it any more. */
   onRtp(mediaIndex: number, bytes: Uint8Array): void;
   onRtcp(mediaIndex: number, bytes: Uint8Array): void;
-  /** The connection has ended, once, if `connect()` succeeded; null when this end closed it. */
+  /** The connection is over, once, after `connect` succeeded; null when `close` or `teardown` ended it. */
   onClose(error: StreamError | null): void;
 }
 
-export interface PlayResult {
-  /** Where play begins, as the server says; null when it does not. */
-  range: Range | null;
-  scale: number | null;
-  rtpInfo: { mediaIndex: number; sequenceNumber: number | null; rtpTimestamp: number | null }[];
-}
-
 /**
- * - `idle`: not connected yet. `connecting`. `init`: connected, nothing set up.
- * - `ready`: at least one medium is set up. `playing`. `closed`: for good.
+ * - `idle`: not connected yet.
+ * - `connecting`: the transport is being opened.
+ * - `init`: connected, no medium is set up (RFC 2326, A.1, as the next two).
+ * - `ready`: set up, not playing.
+ * - `playing`
+ * - `closed`: for good.
  */
 export type RtspSessionState = 'idle' | 'connecting' | 'init' | 'ready' | 'playing' | 'closed';
 
-interface SetUpMedia {
-  readonly media: MediaDescription;
-  readonly url: string;
-  readonly rtp: number;
-  readonly rtcp: number;
+export interface RtspSessionStats extends InterleavedChannelsStats {
+  bytesReceived: number;
+  /** How often junk stood between messages and frames. */
+  resyncs: number;
+  /** Bytes of that junk. */
+  skippedBytes: number;
 }
 
-interface Channel {
-  readonly mediaIndex: number;
-  readonly isRtcp: boolean;
+/** Statuses by which servers refuse one form of a URL and may take the other (Dahua and Axis, among many). */
+const otherUrlStatuses: ReadonlySet<number> = new Set([400, 404, 451, 455, 503]);
+/** The same for PLAY on the aggregate URL; PTZOptics answers 405 to one that ends with a slash. */
+const otherAggregateUrlStatuses: ReadonlySet<number> = new Set([...otherUrlStatuses, 405]);
+/** Statuses of PLAY after which each medium may be played by itself; 459 says so. */
+const perMediumStatuses: ReadonlySet<number> = new Set([...otherAggregateUrlStatuses, 459]);
+const INVALID_RANGE = 457;
+
+export interface PlayOptions {
+  /**
+   * Value of the Range header. By default the live edge where the session description says `now`, else the beginning;
+   * after a pause, where it was.
+   */
+  range?: string;
+  /** Rate of play, negative for backwards; by default the server's own, 1. */
+  scale?: number;
+  signal?: AbortSignal;
 }
 
 export class RtspSession {
   readonly #handlers: RtspSessionHandlers;
   readonly #logger: Logger;
   readonly #requester: Requester;
-  readonly #authenticator: Authenticator | null;
+  readonly #exchange: Exchange;
+  readonly #channels: InterleavedChannels;
   readonly #keepAlive: KeepAlive;
-  /** Without credentials. */
-  #url: string;
-  #base: string;
-  #state: RtspSessionState = 'idle';
-  #description: SessionDescription | null = null;
-  #supportedMethods: Set<string> | null = null;
-  #sessionId: string | null = null;
-  #timeoutMs = DEFAULT_SESSION_TIMEOUT_MS;
-  #setUp: SetUpMedia[] = [];
-  readonly #channels: (Channel | undefined)[] = [];
-  /** PLAY goes to each medium by itself. */
-  #perTrack = false;
-  /** Packets that came before the PLAY reply; null while packets are handed on as they come. */
-  #early: { channel: Channel; bytes: Uint8Array }[] | null = [];
-  #unknownFrames = 0;
-  #droppedEarly = 0;
 
-  /** @throws StreamError `invalid-url` */
+  #state: RtspSessionState = 'idle';
+  #wasConnected = false;
+  #closeError: StreamError | null = null;
+  #teardown: Promise<void> | null = null;
+
+  /** The URL of DESCRIBE, without credentials; a redirect changes it. */
+  #url: string;
+  #description: SessionDescription | null = null;
+  /** Content-Base, Content-Location or the URL of DESCRIBE. */
+  #base: string;
+  /** URLs that can mean the whole session, the likeliest first; after PLAY the one that it was accepted with, alone. */
+  #aggregateUrls: string[];
+  readonly #media: SetUpMedium[] = [];
+  /** Which form of control URL the server took last, as an index into `controlUrls`. */
+  #controlForm: 0 | 1 = 0;
+  #hasPlayed = false;
+  /** The server wants PLAY and PAUSE for each medium by itself. */
+  #isPerMedium = false;
+
+  /** Throws `invalid-url`, or `invalid-argument` for credentials that cannot be sent. */
   constructor(options: RtspSessionOptions, handlers: RtspSessionHandlers) {
     const url = parseRtspUrl(options.url);
-    const own = url.username === null ? null : { username: url.username, password: url.password ?? '' };
-    const credentials = options.credentials ?? own;
-    this.#handlers = handlers;
-    this.#logger = options.logger ?? silentLogger;
-    this.#authenticator = credentials === null ? null : new Authenticator(credentials);
+    const fromUrl = url.username === null ? null : { username: url.username, password: url.password ?? '' };
+    const credentials = options.credentials ?? fromUrl;
     this.#url = formatRtspUrl(url);
     this.#base = this.#url;
-    this.#keepAlive = new KeepAlive(options.clock, this.#timeoutMs, (method) => this.#sendKeepAlive(method));
+    this.#aggregateUrls = [this.#url];
+    this.#handlers = handlers;
+    this.#logger = options.logger ?? silentLogger;
+    this.#channels = new InterleavedChannels(handlers);
     this.#requester = new Requester({
       transport: options.transport,
       clock: options.clock,
       logger: this.#logger,
-      userAgent: options.userAgent ?? USER_AGENT,
+      userAgent: options.userAgent ?? 'rtsp-websocket-player',
       ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
       handlers: {
-        onInterleavedFrame: (channel, payload) => this.#onInterleavedFrame(channel, payload),
-        onServerRequest: (request) => this.#onServerRequest(request),
-        onDataRead: () => this.#keepAlive.onData(),
-        onClose: (error) => {
-          this.#end();
-          handlers.onClose(error);
-        },
+        onInterleavedFrame: (channel, payload) => this.#channels.push(channel, payload),
+        onServerRequest: (request) =>
+          answerServerRequest(request, {
+            onRedirect: (location) => this.#onServerRedirect(location),
+            onTeardown: () => this.#fail(new StreamError('connection-closed', 'The camera has ended the session.')),
+          }),
+        onDataRead: () => this.#keepAlive.poll(),
+        onClose: (error) => this.#onClose(error),
       },
+    });
+    this.#exchange = new Exchange(this.#requester, credentials === null ? null : new Authenticator(credentials));
+    this.#keepAlive = new KeepAlive({
+      clock: options.clock,
+      timeoutMs: () => this.#exchange.timeoutMs,
+      supports: (method) => this.#exchange.supports(method),
+      send: async (method) => isSuccess(await this.#exchange.send(method, this.#aggregateUrl)),
     });
   }
 
@@ -150,365 +165,359 @@ export class RtspSession {
     return this.#description;
   }
 
-  /** What the server named in a Public header, less what it refused; null while it has said nothing. */
-  get supportedMethods(): ReadonlySet<string> | null {
-    return this.#supportedMethods;
-  }
-
-  /** The session's time-out, milliseconds, as last heard. */
+  /** The session's time-out by the newest reply that named one, in milliseconds. */
   get timeoutMs(): number {
-    return this.#timeoutMs;
+    return this.#exchange.timeoutMs;
   }
 
-  /** Frames on channels that were never set up, and packets that came too early in too great a number: dropped. */
-  get droppedFrames(): number {
-    return this.#unknownFrames + this.#droppedEarly;
+  /** Methods that the server has listed (Public), less those that it then refused as such; null before it listed any. */
+  get supportedMethods(): ReadonlySet<string> | null {
+    return this.#exchange.supportedMethods;
   }
 
-  /** Opens the connection. */
+  /** Whether the server has a method: false also when it has refused it as such; null while nothing is known. */
+  supports(method: string): boolean | null {
+    return this.#exchange.supports(method);
+  }
+
+  get stats(): RtspSessionStats {
+    const { bytes, resyncs, skippedBytes } = this.#requester.stats;
+    return { ...this.#channels.stats, bytesReceived: bytes, resyncs, skippedBytes };
+  }
+
+  /** Opens the transport. Rejects with a StreamError, and then the session is closed. */
   async connect(signal?: AbortSignal): Promise<void> {
-    if (this.#state !== 'idle') throw new StreamError('invalid-state', 'A session connects once.');
+    this.#require('connect', 'idle');
     this.#state = 'connecting';
     try {
       await this.#requester.open(signal);
     } catch (thrown) {
-      this.#end();
+      this.#state = 'closed';
       throw thrown;
     }
-    if (this.#state === 'connecting') this.#state = 'init';
-  }
-
-  /** Asks for the session description. Throws RedirectError when the stream is on another host. */
-  async describe(signal?: AbortSignal): Promise<SessionDescription> {
-    for (let redirects = 0; ; redirects++) {
-      const url = this.#url;
-      const response = await this.#request('DESCRIBE', url, {
-        headers: [['Accept', 'application/sdp']],
-        signal,
-        passes: [301, 302, 303, 305, 307],
-      });
-      const location = response.headers.get('Location');
-      if (response.status >= 300 && location !== null) {
-        if (redirects >= MAX_REDIRECTS) {
-          throw new StreamError('request-failed', `The camera redirected more than ${MAX_REDIRECTS} times.`);
-        }
-        this.#url = this.#redirected(location, response.status);
-        continue;
-      }
-      if (response.status >= 300) throw statusError('DESCRIBE', response, this.#credentialsContext);
-      this.#base = baseUrl(url, {
-        contentBase: response.headers.get('Content-Base'),
-        contentLocation: response.headers.get('Content-Location'),
-      });
-      const description = parseSessionDescription(response.body);
-      this.#description = description;
-      return description;
-    }
-  }
-
-  /** Sets a medium up, its RTP and RTCP to come interleaved in this connection. */
-  async setup(media: MediaDescription, signal?: AbortSignal): Promise<void> {
-    if (this.#state !== 'init' && this.#state !== 'ready') {
-      throw new StreamError('invalid-state', `SETUP does not fit the state ${this.#state}; expected init or ready.`);
-    }
-    const channels = this.#freeChannels();
-    const protocol = /SAVP/i.test(media.protocol) ? 'RTP/SAVP/TCP' : 'RTP/AVP/TCP';
-    const urls = controlUrls(this.#base, media.control);
-    for (const [index, url] of urls.entries()) {
-      const isLast = index === urls.length - 1;
-      const response = await this.#request('SETUP', url, {
-        headers: [['Transport', formatTransport(protocol, channels)]],
-        signal,
-        passes: isLast ? [] : [...WRONG_URL_STATUSES],
-      });
-      if (response.status >= 300) continue;
-      this.#onSetUp(media, url, channels, response);
-      return;
-    }
-    throw new StreamError('request-failed', 'The camera names no address for this medium.');
+    // Between the opening and here it may have been closed already: a proxy that refuses does so right then.
+    this.#require('connect', 'connecting');
+    this.#wasConnected = true;
+    this.#state = 'init';
   }
 
   /**
-   * Plays all media that are set up.
-   * @param options.range - value of the Range header; by default what the description calls for
+   * Asks what there is. Redirects on the same host are followed; one elsewhere rejects with a RedirectError, whose
+   * `location` takes another connection.
    */
-  async play(options: { range?: string; scale?: number; signal?: AbortSignal } = {}): Promise<PlayResult> {
-    if (this.#state !== 'ready' && this.#state !== 'playing') {
-      throw new StreamError('invalid-state', `PLAY does not fit the state ${this.#state}; expected ready or playing.`);
-    }
-    const headers: [string, string][] = [['Range', options.range ?? this.#defaultRange]];
-    if (options.scale !== undefined) headers.push(['Scale', String(options.scale)]);
-    const { signal } = options;
-    if (!this.#perTrack) {
-      let result: PlayResult | null = null;
-      const response = await this.#request('PLAY', this.#aggregateUrl, {
-        headers,
+  async describe(signal?: AbortSignal): Promise<SessionDescription> {
+    this.#require('DESCRIBE', 'init');
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+      const response = await this.#exchange.send('DESCRIBE', this.#url, {
+        headers: [['Accept', 'application/sdp']],
         signal,
-        passes: this.#setUp.length > 1 || this.#aggregateUrl !== this.#setUp[0]?.url ? [...NO_AGGREGATE_STATUSES] : [],
-        onSuccess: (reply) => {
-          result = this.#onPlaying([reply]);
+      });
+      if (isSuccess(response)) return this.#onDescription(response);
+      const { status } = response;
+      if (status < 300 || status >= 400) throw this.#errorOf('DESCRIBE', response);
+      const redirect = redirectOf(this.#url, response.headers.get('Location'), { status });
+      if (redirect.kind !== 'here') throw redirect.error;
+      this.#url = redirect.url;
+    }
+    const sentence = `The camera redirects in a circle (more than ${MAX_REDIRECTS} times).`;
+    throw new StreamError('request-failed', sentence, { retry: 'never' });
+  }
+
+  /**
+   * Sets one medium up, interleaved in this connection. To be called for one medium after the other. A refusal is not the
+   * end of the session: `transport-unsupported`, `not-found`, …
+   */
+  async setup(media: MediaDescription, signal?: AbortSignal): Promise<void> {
+    this.#require('SETUP', 'init', 'ready');
+    const channels = { rtp: (2 * media.index) % 256, rtcp: (2 * media.index + 1) % 256 };
+    const transport = formatTransport(/\/AVPF$/i.test(media.protocol) ? 'RTP/AVPF/TCP' : 'RTP/AVP/TCP', channels);
+    const urls = this.#controlUrlsOf(media);
+    let refusal: RtspResponse | null = null;
+    for (const url of urls) {
+      const response = await this.#exchange.send('SETUP', url, { headers: [['Transport', transport]], signal });
+      if (isSuccess(response)) {
+        if (refusal !== null) this.#controlForm = this.#controlForm === 0 ? 1 : 0;
+        this.#onSetUp({ mediaIndex: media.index, url }, response, channels);
+        return;
+      }
+      refusal = response;
+      if (!otherUrlStatuses.has(response.status)) break;
+    }
+    if (refusal !== null) throw this.#errorOf('SETUP', refusal);
+  }
+
+  /**
+   * Plays what was set up; while playing, from another position.
+   * @returns what the server says; `onPlay` gets the same, before any packet that belongs to it
+   */
+  async play(options: PlayOptions = {}): Promise<PlayResult> {
+    this.#require('PLAY', 'ready', 'playing');
+    if (this.#channels.delivery === 'drop') this.#channels.delivery = 'hold';
+    try {
+      const outcome = this.#isPerMedium ? null : await this.#playAggregate(options);
+      if (outcome !== null && 'result' in outcome) return outcome.result;
+      if (outcome !== null && !perMediumStatuses.has(outcome.refusal.status))
+        throw this.#errorOf('PLAY', outcome.refusal);
+      return await this.#playPerMedium(options, outcome?.refusal ?? null);
+    } finally {
+      if (this.#state === 'ready' && this.#hasPlayed) this.#channels.delivery = 'drop';
+    }
+  }
+
+  /** Pauses; the session stays. Rejects where the server cannot; `supports('PAUSE')` is false then. */
+  async pause(signal?: AbortSignal): Promise<void> {
+    this.#require('PAUSE', 'ready', 'playing');
+    if (this.#state === 'ready') return;
+    for (const url of this.#isPerMedium ? this.#media.map((medium) => medium.url) : [this.#aggregateUrl]) {
+      const response = await this.#exchange.send('PAUSE', url, {
+        signal,
+        onSuccess: () => {
+          this.#state = 'ready';
+          this.#channels.delivery = 'drop';
         },
       });
-      if (response.status < 300 && result !== null) return result;
-      this.#logger.info('no aggregate control', { status: response.status });
-      this.#perTrack = true;
+      if (!isSuccess(response)) throw this.#errorOf('PAUSE', response);
     }
-    const replies: RtspResponse[] = [];
-    for (const { url } of this.#setUp) replies.push(await this.#request('PLAY', url, { headers, signal }));
-    return this.#onPlaying(replies);
   }
 
-  /** Holds the media; the session stays, kept alive. */
-  async pause(signal?: AbortSignal): Promise<void> {
-    if (this.#state !== 'playing') {
-      throw new StreamError('invalid-state', `PAUSE does not fit the state ${this.#state}; expected playing.`);
-    }
-    const urls = this.#perTrack ? this.#setUp.map(({ url }) => url) : [this.#aggregateUrl];
-    for (const url of urls) await this.#request('PAUSE', url, { signal });
-    if (this.#isPlaying()) this.#state = 'ready';
-    this.#early = [];
+  /** The values of parameters (RFC 2326, 10.8), as the server writes them, one a line; without names, a sign of life. */
+  async getParameter(names: readonly string[] = [], signal?: AbortSignal): Promise<string> {
+    const body = names.map((name) => `${name}\r\n`).join('');
+    const response = await this.#sendParameters('GET_PARAMETER', body, signal);
+    return new TextDecoder().decode(response.body);
   }
 
-  /** Asks for parameters, one name a line; an empty body is a sign of life (RFC 2326, 10.8). */
-  async getParameter(body?: Uint8Array, signal?: AbortSignal): Promise<RtspResponse> {
-    return this.#request('GET_PARAMETER', this.#aggregateUrl, { ...textBody(body), signal });
+  /** Sets parameters (RFC 2326, 10.9): lines of `name: value`. */
+  async setParameter(parameters: string, signal?: AbortSignal): Promise<void> {
+    await this.#sendParameters('SET_PARAMETER', parameters, signal);
   }
 
-  /** Sets parameters, `name: value` a line (RFC 2326, 10.9). */
-  async setParameter(body: Uint8Array, signal?: AbortSignal): Promise<RtspResponse> {
-    return this.#request('SET_PARAMETER', this.#aggregateUrl, { ...textBody(body), signal });
-  }
-
-  /** Asks which methods the server takes. */
+  /** Asks which methods there are; empty when the server does not say. */
   async options(signal?: AbortSignal): Promise<ReadonlySet<string>> {
-    const response = await this.#request('OPTIONS', this.#url, { signal });
-    return parsePublic(response.headers.get('Public') ?? '');
+    this.#require('OPTIONS', 'init', 'ready', 'playing');
+    const response = await this.#exchange.send('OPTIONS', this.#aggregateUrl, { signal });
+    if (!isSuccess(response)) throw this.#errorOf('OPTIONS', response);
+    return this.supportedMethods ?? new Set();
   }
 
-  /** Sends an RTCP packet to a medium that is set up; ignored otherwise. */
+  /** Sends RTCP about a medium; ignored unless the medium is set up. */
   sendRtcp(mediaIndex: number, bytes: Uint8Array): void {
-    const target = this.#setUp.find(({ media }) => media.index === mediaIndex);
-    if (target !== undefined) this.#requester.sendInterleaved(target.rtcp, bytes);
+    const channel = this.#channels.rtcpChannelOf(mediaIndex);
+    if (channel !== null) this.#requester.sendInterleaved(channel, bytes);
   }
 
-  /** Ends the session in good order, then the connection. Never rejects, and never takes long. */
-  async teardown(): Promise<void> {
-    this.#keepAlive.stop();
-    if (this.#sessionId !== null && (this.#state === 'ready' || this.#state === 'playing')) {
-      this.#state = 'closed';
-      const headers = this.#commonHeaders('TEARDOWN', this.#aggregateUrl);
-      const options: RequestOptions = { headers, timeoutMs: TEARDOWN_TIMEOUT_MS, order: 'at-once' };
-      await this.#requester.request('TEARDOWN', this.#aggregateUrl, options).catch(() => undefined);
-    }
-    this.close();
+  /** Ends politely: TEARDOWN, for whose response nobody waits long, then `close`. Never rejects. */
+  teardown(): Promise<void> {
+    this.#teardown ??= this.#endPolitely();
+    return this.#teardown;
   }
 
-  /** Ends the connection at once. May be called twice. */
+  /** Ends at once; may be called at any time and twice. Whatever is under way rejects with `aborted`. */
   close(): void {
-    this.#end();
     this.#requester.close();
-  }
-
-  #isPlaying(): boolean {
-    return this.#state === 'playing';
-  }
-
-  #end(): void {
     this.#state = 'closed';
-    this.#keepAlive.stop();
-    this.#early = [];
   }
 
+  // DESCRIBE and SETUP.
+
+  #onDescription(response: RtspResponse): SessionDescription {
+    const description = parseSessionDescription(response.body);
+    this.#description = description;
+    this.#base = baseUrl(this.#url, {
+      contentBase: response.headers.get('Content-Base'),
+      contentLocation: response.headers.get('Content-Location'),
+    });
+    // TP-Link and VStarcam have no session-level a=control; then, and where the base is refused, it is the request's URL.
+    this.#aggregateUrls = [...new Set([...controlUrls(this.#base, description.control), this.#url])];
+    return description;
+  }
+
+  /** The URL that stands for the whole session. Keep-alives must use it too, for some servers. */
   get #aggregateUrl(): string {
-    return controlUrls(this.#base, this.#description?.control ?? null)[0] ?? this.#base;
+    return this.#aggregateUrls[0] ?? this.#url;
   }
 
-  /** Parrot wants a Range in every PLAY; live servers take `npt=0.000-` for "from now on", or say `now` in the SDP. */
-  get #defaultRange(): string {
-    const range = this.#description?.range ?? this.#setUp[0]?.media.range ?? null;
-    return range !== null && /npt\s*[=:]\s*now/i.test(range) ? 'npt=now-' : 'npt=0.000-';
+  /** One or two, in the form that the server took before first. */
+  #controlUrlsOf(media: MediaDescription): string[] {
+    // An absolute session-level a=control comes before Content-Base.
+    const isAbsolute = /^rtsps?:\/\//i.test(this.#description?.control?.trim() ?? '');
+    const urls = controlUrls(isAbsolute ? this.#aggregateUrl : this.#base, media.control);
+    return this.#controlForm === 0 ? urls : urls.reverse();
   }
 
-  get #credentialsContext() {
-    return { credentialsSent: this.#authenticator !== null };
-  }
-
-  #freeChannels(): { rtp: number; rtcp: number } {
-    let rtp = 0;
-    while (this.#channels[rtp] !== undefined || this.#channels[rtp + 1] !== undefined) rtp += 2;
-    if (rtp > 254) throw new StreamError('invalid-state', 'All 256 channels are taken.');
-    return { rtp, rtcp: rtp + 1 };
-  }
-
-  #onSetUp(media: MediaDescription, url: string, asked: { rtp: number; rtcp: number }, response: RtspResponse): void {
-    const transport = parseTransport(response.headers.get('Transport') ?? '');
-    if (transport !== null && transport.interleaved === null && !transport.protocol.includes('TCP')) {
-      throw new StreamError(
-        'transport-unsupported',
-        `The camera would send media by ${transport.protocol.slice(0, 40)}; expected RTP/AVP/TCP, inside the connection.`,
-      );
+  #onSetUp(medium: SetUpMedium, response: RtspResponse, asked: { rtp: number; rtcp: number }): void {
+    const { status } = response;
+    const text = response.headers.get('Transport');
+    const transport = text === null ? null : parseTransport(text);
+    // Escam Q6 writes `RTP/AVP` without `/TCP`, but with its channels; others leave out one or the other.
+    const isInterleaved = transport === null || transport.interleaved !== null || transport.protocol.endsWith('/TCP');
+    if (!isInterleaved) {
+      const sentence = 'The camera wants to send media over UDP, which this connection cannot carry';
+      const words = transport.protocol.slice(0, 40);
+      throw new StreamError('transport-unsupported', `${sentence} (SETUP: ${status}, ${words}).`, { status });
     }
-    // Cameras answer with other channels than asked for: theirs count.
-    const { rtp, rtcp } = transport?.interleaved ?? asked;
-    this.#setUp.push({ media, url, rtp, rtcp });
-    this.#channels[rtp] = { mediaIndex: media.index, isRtcp: false };
-    if (rtcp !== rtp) this.#channels[rtcp] = { mediaIndex: media.index, isRtcp: true };
-    this.#requester.setChannels(this.#setUp.flatMap((one) => [one.rtp, one.rtcp]));
+    // Some answer with other channels than those asked for: theirs count.
+    const channels = transport?.interleaved ?? asked;
+    if (!this.#channels.assign(medium.mediaIndex, channels)) {
+      const sentence = `The camera wants to send two media on channel ${channels.rtp} (SETUP: ${status}).`;
+      throw new StreamError('request-failed', sentence, { status });
+    }
+    this.#media.push(medium);
+    this.#requester.setChannels(this.#channels.channels);
     this.#state = 'ready';
     this.#keepAlive.start();
   }
 
-  /** Runs inside the reader's loop, so that no packet behind the reply overtakes it. */
-  #onPlaying(replies: readonly RtspResponse[]): PlayResult {
-    const [first] = replies;
-    const scale = Number(first?.headers.get('Scale') ?? Number.NaN);
-    const result: PlayResult = {
-      range: parseRange(first?.headers.get('Range') ?? ''),
-      scale: Number.isFinite(scale) ? scale : null,
-      rtpInfo: replies.flatMap((reply, index) =>
-        this.#matchRtpInfo(reply.headers.get('RTP-Info') ?? '', replies.length > 1 ? this.#setUp[index] : undefined),
-      ),
-    };
-    this.#state = 'playing';
-    this.#requester.allowConcurrency();
-    const early = this.#early ?? [];
-    this.#early = null;
-    this.#handlers.onPlay(result);
-    for (const { channel, bytes } of early) this.#deliver(channel, bytes);
+  // PLAY.
+
+  /** With each URL that can mean the whole session, until one is accepted. */
+  async #playAggregate(options: PlayOptions): Promise<{ result: PlayResult } | { refusal: RtspResponse } | null> {
+    let refusal: RtspResponse | null = null;
+    for (const url of this.#aggregateUrls) {
+      const results: PlayResult[] = [];
+      const response = await this.#sendPlay(url, options, (success) => {
+        const result = parsePlayResult(success, this.#media);
+        results.push(result);
+        this.#aggregateUrls = [url];
+        this.#onPlaying(result);
+      });
+      const [result] = results;
+      if (result !== undefined) return { result };
+      refusal = response;
+      if (!otherAggregateUrlStatuses.has(response.status)) break;
+    }
+    return refusal === null ? null : { refusal };
+  }
+
+  /** Each medium by itself; one that is refused does not end the others. */
+  async #playPerMedium(options: PlayOptions, aggregateRefusal: RtspResponse | null): Promise<PlayResult> {
+    const results: PlayResult[] = [];
+    let refusal = aggregateRefusal;
+    for (const medium of this.#media) {
+      const response = await this.#sendPlay(medium.url, options, (success) => {
+        results.push(parsePlayResult(success, [medium]));
+      });
+      if (!isSuccess(response)) refusal ??= response;
+    }
+    if (results.length === 0) {
+      if (refusal !== null) throw this.#errorOf('PLAY', refusal);
+      throw new StreamError('invalid-state', 'PLAY has nothing to play.');
+    }
+    this.#isPerMedium = true;
+    const result = mergePlayResults(results);
+    this.#onPlaying(result);
     return result;
   }
 
-  /** Cameras write URLs of every kind in there: the end decides, the order where it does not, and nothing with one. */
-  #matchRtpInfo(value: string, only: SetUpMedia | undefined): PlayResult['rtpInfo'] {
-    const entries = parseRtpInfo(value);
-    const candidates = only === undefined ? this.#setUp : [only];
-    return entries.flatMap((entry, index) => {
-      const byUrl = candidates.find(({ url, media }) => {
-        return entry.url !== '' && (url === entry.url || (media.control !== null && entry.url.endsWith(media.control)));
-      });
-      const target = candidates.length === 1 ? candidates[0] : (byUrl ?? candidates[index]);
-      if (target === undefined) return [];
-      const { sequenceNumber, rtpTimestamp } = entry;
-      return [{ mediaIndex: target.media.index, sequenceNumber, rtpTimestamp }];
+  async #sendPlay(
+    url: string,
+    options: PlayOptions,
+    onSuccess: (response: RtspResponse) => void,
+  ): Promise<RtspResponse> {
+    const { signal, scale } = options;
+    const range = options.range ?? this.#defaultRange();
+    const scaleHeaders: [string, string][] = scale === undefined ? [] : [['Scale', formatScale(scale)]];
+    const rangeHeaders: [string, string][] = range === null ? [] : [['Range', range]];
+    const response = await this.#exchange.send('PLAY', url, {
+      headers: [...scaleHeaders, ...rangeHeaders],
+      signal,
+      onSuccess,
     });
-  }
-
-  #onInterleavedFrame(channelNumber: number, bytes: Uint8Array): void {
-    const channel = this.#channels[channelNumber];
-    if (channel === undefined) {
-      this.#unknownFrames++;
-      return;
-    }
-    if (this.#early === null) {
-      this.#deliver(channel, bytes);
-    } else if (this.#early.length < MAX_EARLY_PACKETS) {
-      this.#early.push({ channel, bytes });
-    } else {
-      this.#droppedEarly++;
-    }
-  }
-
-  #deliver(channel: Channel, bytes: Uint8Array): void {
-    if (channel.isRtcp) this.#handlers.onRtcp(channel.mediaIndex, bytes);
-    else this.#handlers.onRtp(channel.mediaIndex, bytes);
-  }
-
-  #onServerRequest(request: RtspRequest): { status: number } {
-    switch (request.method) {
-      case 'OPTIONS':
-      case 'GET_PARAMETER':
-      case 'SET_PARAMETER':
-      case 'ANNOUNCE':
-      case 'REDIRECT':
-        return { status: 200 };
-      default:
-        return { status: 501 };
-    }
-  }
-
-  #redirected(location: string, status: number): string {
-    const to = parseRtspUrl(location);
-    const from = parseRtspUrl(this.#url);
-    if (from.scheme === 'rtsps' && to.scheme === 'rtsp') {
-      throw new StreamError('forbidden', 'The camera redirects from an encrypted to an open connection.', { status });
-    }
-    const url = formatRtspUrl(to);
-    if (to.host !== from.host || to.port !== from.port || to.scheme !== from.scheme) {
-      throw new RedirectError(url, { status });
-    }
-    return url;
-  }
-
-  #sendKeepAlive(method: string): void {
-    if (this.#state !== 'ready' && this.#state !== 'playing') return;
-    const refused = (thrown: unknown) => {
-      this.#logger.debug('keep-alive refused', { method, reason: String(thrown) });
-      if (thrown instanceof StreamError && thrown.status === SESSION_NOT_FOUND) this.close();
-      else if (thrown instanceof StreamError && thrown.status !== null) this.#keepAlive.refused(method);
-    };
-    this.#request(method, this.#aggregateUrl, {}).catch(refused);
-  }
-
-  #commonHeaders(method: string, url: string): [string, string][] {
-    const headers: [string, string][] = [];
-    const authorization = this.#authenticator?.authorize(method, url) ?? null;
-    if (authorization !== null) headers.push(['Authorization', authorization]);
-    if (this.#sessionId !== null) headers.push(['Session', this.#sessionId]);
-    return headers;
+    // Nobody asked for this Range, so none will do.
+    const mayLeaveOutRange = options.range === undefined && range !== null;
+    if (response.status !== INVALID_RANGE || !mayLeaveOutRange) return response;
+    return this.#exchange.send('PLAY', url, { headers: scaleHeaders, signal, onSuccess });
   }
 
   /**
-   * A request with authentication; any one can be challenged again. Throws unless the status is success or passes.
+   * FFmpeg and VLC ask every server for `npt=0.000-`, live ones too, so this is what cameras were tested with; Parrot wants
+   * some Range. Only where the server itself says that its media begin now, that is what is asked for. Resuming takes no
+   * Range (RFC 2326, 10.5). Never with `mode`, which upsets some.
    */
-  async #request(
-    method: string,
-    url: string,
-    options: {
-      headers?: readonly [string, string][];
-      body?: Uint8Array;
-      signal?: AbortSignal | undefined;
-      passes?: readonly number[];
-      onSuccess?: (response: RtspResponse) => void;
-    },
-  ): Promise<RtspResponse> {
-    const { onSuccess } = options;
-    for (;;) {
-      this.#keepAlive.onRequest();
-      const response = await this.#requester.request(method, url, {
-        headers: [...(options.headers ?? []), ...this.#commonHeaders(method, url)],
-        ...(options.body === undefined ? {} : { body: options.body }),
-        signal: options.signal,
-        onResponse: (reply) => {
-          if (reply.status < 300) onSuccess?.(reply);
-        },
-      });
-      this.#onReply(method, response);
-      if (response.status === 401 && this.#authenticator?.challenge(response.headers.getAll('WWW-Authenticate'))) {
-        continue;
-      }
-      if (response.status >= 300 && options.passes?.includes(response.status) !== true) {
-        throw statusError(method, response, this.#credentialsContext);
-      }
-      return response;
-    }
+  #defaultRange(): string | null {
+    if (this.#hasPlayed) return null;
+    const described = this.#description?.range ?? this.#description?.media.find(({ range }) => range !== null)?.range;
+    const isLive = described != null && parseRange(described)?.start === 'now';
+    return isLive ? 'npt=now-' : 'npt=0.000-';
   }
 
-  #onReply(method: string, response: RtspResponse): void {
-    const publicHeader = response.headers.get('Public');
-    if (publicHeader !== null && response.status < 300) {
-      this.#supportedMethods = parsePublic(publicHeader);
-      this.#keepAlive.preferFrom(this.#supportedMethods);
+  #onPlaying(result: PlayResult): void {
+    if (this.#state === 'closed' || this.#teardown !== null) return;
+    this.#state = 'playing';
+    this.#hasPlayed = true;
+    this.#requester.allowConcurrency();
+    this.#keepAlive.start();
+    this.#handlers.onPlay(result);
+    this.#channels.delivery = 'deliver';
+  }
+
+  // Other requests, and the end.
+
+  async #sendParameters(method: string, text: string, signal: AbortSignal | undefined): Promise<RtspResponse> {
+    this.#require(method, 'init', 'ready', 'playing');
+    const body = new TextEncoder().encode(text);
+    const headers: [string, string][] = text === '' ? [] : [['Content-Type', 'text/parameters']];
+    const response = await this.#exchange.send(method, this.#aggregateUrl, { headers, body, signal });
+    if (!isSuccess(response)) throw this.#errorOf(method, response);
+    return response;
+  }
+
+  #errorOf(method: string, response: RtspResponse): StreamError {
+    const { status, headers } = response;
+    if (status >= 300 && status < 400 && headers.has('Location')) {
+      const redirect = redirectOf(this.#url, headers.get('Location'), { status });
+      if (redirect.kind !== 'here') return redirect.error;
     }
-    if (saysMethodUnavailable(response.status)) this.#supportedMethods?.delete(method);
-    const session = parseSession(response.headers.get('Session') ?? '');
-    if (session === null || response.status >= 300) return;
-    // H264DVR changes the id from one SETUP to the next: the first one counts.
-    this.#sessionId ??= session.id;
-    this.#timeoutMs = session.timeoutMs ?? this.#timeoutMs;
-    this.#keepAlive.timeoutMs = this.#timeoutMs;
+    return statusError(method, response, { hasCredentials: this.#exchange.hasCredentials });
+  }
+
+  #onServerRedirect(location: string | null): void {
+    const redirect = redirectOf(this.#url, location);
+    // On the same host too: a session does not move within its connection.
+    const startAnew = 'The camera wants the session to be started anew.';
+    this.#fail(
+      redirect.kind === 'here' ? new StreamError('connection-closed', startAnew, { retry: 'at-once' }) : redirect.error,
+    );
+  }
+
+  async #endPolitely(): Promise<void> {
+    if (this.#exchange.sessionId !== null && (this.#state === 'ready' || this.#state === 'playing')) {
+      this.#keepAlive.stop();
+      this.#channels.delivery = 'drop';
+      try {
+        const options = { timeoutMs: TEARDOWN_TIMEOUT_MS, order: 'at-once' } as const;
+        await this.#exchange.send('TEARDOWN', this.#aggregateUrl, options);
+      } catch (thrown) {
+        this.#logger.debug('TEARDOWN was not answered.', { reason: StreamError.from(thrown, 'timeout', '').code });
+      }
+    }
+    this.close();
+  }
+
+  #fail(error: StreamError): void {
+    this.#requester.close(error);
+  }
+
+  #onClose(error: StreamError | null): void {
+    this.#state = 'closed';
+    this.#closeError = error;
+    this.#keepAlive.stop();
+    this.#channels.close();
+    // Before that, `connect` rejects with it.
+    if (this.#wasConnected) this.#handlers.onClose(error);
+  }
+
+  #require(what: string, ...states: RtspSessionState[]): void {
+    if (states.includes(this.#state)) return;
+    if (this.#state !== 'closed') {
+      throw new StreamError('invalid-state', `${what} does not fit the state of the session (${this.#state}).`);
+    }
+    throw this.#closeError ?? new StreamError('aborted', 'The session was closed.');
   }
 }
 
-function textBody(body: Uint8Array | undefined): { body?: Uint8Array; headers?: [string, string][] } {
-  return body === undefined ? {} : { body, headers: [['Content-Type', 'text/parameters']] };
+/** RFC 2326, 12.34: some servers want the decimal point. */
+function formatScale(scale: number): string {
+  const text = String(scale);
+  return text.includes('.') ? text : `${text}.0`;
 }

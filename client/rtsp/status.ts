@@ -1,3 +1,4 @@
+import { parseChallenges } from '../../shared/authentication.js';
 import { type ErrorCode, type RetryPolicy, StreamError } from '../../shared/errors.js';
 import type { RtspResponse } from '../../shared/rtsp-message.js';
 import { redactUrl } from '../../shared/rtsp-url.js';
@@ -35,6 +36,10 @@ const meanings: ReadonlyMap<number, Meaning> = new Map<number, Meaning>([
   [503, { code: 'limit-reached', sentence: 'The camera is busy, or has no room for another viewer' }],
 ]);
 
+export function isSuccess(response: RtspResponse): boolean {
+  return response.status >= 200 && response.status < 300;
+}
+
 /** Statuses that say that the camera does not have the method or option: asking again will not help. */
 const unavailable: ReadonlySet<number> = new Set([405, 501, 505, 551]);
 
@@ -45,26 +50,18 @@ export function saysMethodUnavailable(status: number): boolean {
 
 /**
  * The error for a response that is not success.
- * @param context - whether credentials were sent, which decides what a 401 means
+ * @param context.hasCredentials - whether there were credentials to answer a challenge with: decides what a 401 means
  */
-export function statusError(
-  method: string,
-  response: RtspResponse,
-  context: { credentialsSent: boolean },
-): StreamError {
+export function statusError(method: string, response: RtspResponse, context: { hasCredentials: boolean }): StreamError {
   const { status } = response;
-  const meaning = meaningOf(method, status, context);
+  const meaning = meaningOf(method, response, context);
   const options = meaning.retry === undefined ? { status } : { status, retry: meaning.retry };
   return new StreamError(meaning.code, `${meaning.sentence} (${method}: ${describe(response)}).`, options);
 }
 
-function meaningOf(method: string, status: number, context: { credentialsSent: boolean }): Meaning {
-  if (status === 401) {
-    const sentence = context.credentialsSent
-      ? 'The camera rejects the user name or the password'
-      : 'The camera asks for a user name and a password';
-    return { code: 'unauthorized', sentence };
-  }
+function meaningOf(method: string, response: RtspResponse, context: { hasCredentials: boolean }): Meaning {
+  const { status } = response;
+  if (status === 401) return { code: 'unauthorized', sentence: unauthorizedSentence(response, context) };
   // Cameras without TCP answer 400 to SETUP as well as 461.
   if (status === 400 && method === 'SETUP') {
     return {
@@ -77,6 +74,14 @@ function meaningOf(method: string, status: number, context: { credentialsSent: b
   if (unavailable.has(status)) return { code: 'request-failed', sentence: 'The camera cannot do this', retry: 'never' };
   if (status >= 500) return { code: 'server-error', sentence: 'The camera has an internal error' };
   return { code: 'request-failed', sentence: 'The camera refuses the request' };
+}
+
+function unauthorizedSentence(response: RtspResponse, context: { hasCredentials: boolean }): string {
+  if (!context.hasCredentials) return 'The camera asks for a user name and a password';
+  if (parseChallenges(response.headers.getAll('WWW-Authenticate')).length > 0) {
+    return 'The camera rejects the user name or the password';
+  }
+  return 'The camera asks for credentials in a way that is not known here';
 }
 
 /** Status and the camera's own words, which may be hostile: cut, and without control characters and credentials. */

@@ -62,9 +62,10 @@ async function start() {
   try {
     const [cameras] = await Promise.all([loadCameras(), import('./rtsp-player.js')]);
     for (const camera of cameras) grid.append(createTile(camera));
-    show(cameras.length === 0 ? 'empty' : 'grid');
+    arrange();
     summarize();
     followUrl();
+    show(cameras.length === 0 ? 'empty' : 'grid');
     new ResizeObserver(arrange).observe(find('main'));
   } catch (thrown) {
     const isUnreached = thrown instanceof TypeError || thrown?.name === 'TimeoutError';

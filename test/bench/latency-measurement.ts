@@ -4,12 +4,13 @@ import { median, quantile } from './statistics.js';
 
 /** What was seen of one player in one run. Milliseconds, and counts per minute. */
 export interface Measurement {
+  /** From capture to the moment when the frame is handed to the screen. */
   p50: number;
   p95: number;
   max: number;
-  /** Of the other times that the browser tells of a frame; null for the floor. */
-  p50Presented: number | null;
-  p50Callback: number | null;
+  /** From capture to the refresh that makes it visible; null for the floor, which has no screen. */
+  visibleP50: number | null;
+  visibleP95: number | null;
   /** `waiting` events. */
   waiting: number;
   dropped: number;
@@ -47,8 +48,8 @@ export function measureFloor(
   const range = windowOf(shown, window);
   return {
     ...measureFrames(shown, range, stallEnds),
-    p50Presented: null,
-    p50Callback: null,
+    visibleP50: null,
+    visibleP95: null,
     waiting: 0,
     dropped: 0,
     soundBehind: null,
@@ -62,15 +63,17 @@ export function measureRecording(
   stallEnds: readonly number[],
   tickPhaseMs: number | null,
 ): Measurement {
-  const shown = recording.frames.map(({ captureMs, displayMs }) => ({ captureMs, shownMs: displayMs }));
+  const shown = recording.frames.map(({ captureMs, presentedMs }) => ({ captureMs, shownMs: presentedMs }));
   const range = windowOf(shown, window);
-  const inRange = recording.frames.filter(({ displayMs }) => isIn(displayMs, range));
+  const visible = recording.frames
+    .filter(({ presentedMs }) => isIn(presentedMs, range))
+    .map(({ captureMs, displayMs }) => displayMs - captureMs);
   const perMinute = 60_000 / (range.to - range.from);
   const basics = measureFrames(shown, range, stallEnds);
   return {
     ...basics,
-    p50Presented: median(inRange.map(({ captureMs, presentedMs }) => presentedMs - captureMs)),
-    p50Callback: median(inRange.map(({ captureMs, callbackMs }) => callbackMs - captureMs)),
+    visibleP50: median(visible),
+    visibleP95: quantile(visible, 0.95),
     waiting: countEvents(recording.events, 'waiting', range) * perMinute,
     dropped: droppedFrames(recording.samples, range) * perMinute,
     soundBehind: tickPhaseMs === null ? null : soundBehind(recording.ticks, range, tickPhaseMs, basics.p50),

@@ -19,9 +19,10 @@ import { startTunnel } from './tunnel-process.js';
 /*
  * The camera paints the wall-clock time into each frame at the moment when it hands it to the encoder (x264, zerolatency).
  * In the page, requestVideoFrameCallback tells of each frame that is presented; the frame is drawn to a canvas and the
- * time read from its pixels. "On screen" is `expectedDisplayTime`: the screen refresh with which the frame becomes visible,
- * the latest of the times that the browser tells. GStreamer's client, the floor, is read where its decoder puts the
- * frame out: it has no screen to wait for.
+ * time read from its pixels. Two times are told of it:
+ * - `presentationTime`, when the browser hands the frame to its compositor. That is what GStreamer's client is read at: where
+ *   its decoder hands the frame to the sink, before any screen. Differences to the floor are made of these.
+ * - `expectedDisplayTime`, the screen refresh with which it becomes visible, up to a refresh later: the "visible" columns.
  */
 
 const help = `npm run bench -- latency [OPTIONS]
@@ -192,15 +193,19 @@ function medianOf(measurements: readonly Measurement[]): Measurement {
 }
 
 function tableRow(name: string, result: Measurement, floor: Measurement | null, load: number): Record<string, Cell> {
-  const intervals = (value: number, from: number) =>
-    `${value < from ? '' : '+'}${((value - from) / FRAME_MS).toFixed(2)}`;
+  const toFloor = (value: number, from: number | undefined) => {
+    const intervals = (value - (from ?? Number.NaN)) / FRAME_MS;
+    return Number.isFinite(intervals) ? `${intervals < 0 ? '' : '+'}${intervals.toFixed(2)}` : null;
+  };
   return {
     player: name,
     'p50 ms': result.p50,
     'p95 ms': result.p95,
     'max ms': result.max,
-    'p50 to floor': floor === null ? null : intervals(result.p50, floor.p50),
-    'p95 to floor': floor === null ? null : intervals(result.p95, floor.p95),
+    'p50 to floor': toFloor(result.p50, floor?.p50),
+    'p95 to floor': toFloor(result.p95, floor?.p95),
+    'visible p50': result.visibleP50,
+    'visible p95': result.visibleP95,
     'waiting/min': result.waiting,
     'dropped/min': result.dropped,
     'not shown/min': result.notShown,
@@ -264,13 +269,6 @@ async function main(): Promise<void> {
     `Glass to glass, 640×360 at 25 frames a second; ${what.join(', ')}; ${window.seconds} s each. "To floor": in frame intervals.`,
     rows,
   );
-  for (const [name, [result]] of results) {
-    if (result === undefined || result.measurement.p50Presented === null) continue;
-    const { p50Presented, p50Callback } = result.measurement;
-    say(
-      `${name}: p50 ${p50Presented.toFixed(1)} ms to the compositor, ${p50Callback?.toFixed(1)} ms to the page's callback.`,
-    );
-  }
   if (options.trace !== undefined) {
     const traces = Object.fromEntries([...results].map(([name, all]) => [name, all.map(({ trace }) => trace)]));
     await writeFile(options.trace, JSON.stringify(traces));

@@ -26,6 +26,8 @@ before(
         mounts: [
           { path: '/video', video: true },
           { path: '/small', video: { width: 320, height: 180, profile: 'baseline', slices: 4, aggregate: true } },
+          { path: '/repeated', video: { slices: 4, parameterSets: 'before-every-slice' } },
+          { path: '/sdp-only', video: { parameterSets: 'sdp-only' } },
           { path: '/both', video: true, audio: true },
           { path: '/audio', audio: true },
           { path: '/shared', video: { keyInterval: 50 }, audio: true, shared: true },
@@ -40,6 +42,8 @@ before(
       video: plain.url('/video'),
       'streams/main': plain.url('/video'),
       'streams/sub': plain.url('/small'),
+      repeated: plain.url('/repeated'),
+      'sdp-only': plain.url('/sdp-only'),
       both: plain.url('/both'),
       audio: plain.url('/audio'),
       shared: plain.url('/shared'),
@@ -87,7 +91,7 @@ async function expectPlay(path: string, size: { width: number; height: number } 
 
 const large = { width: 640, height: 360 };
 
-for (const name of ['video', 'basic', 'digest', 'secure', 'both', 'shared', 'streams', 'streams/main']) {
+for (const name of ['video', 'basic', 'digest', 'secure', 'sdp-only', 'both', 'shared', 'streams', 'streams/main']) {
   test(`shows the named camera ${name}`, { timeout: 60_000 }, async () => {
     const path = `/named/${name}`;
     pages.set(path, playerPage(`src="${name}"`));
@@ -100,6 +104,13 @@ for (const name of ['video', 'basic', 'digest', 'secure', 'both', 'shared', 'str
 test('shows the sub stream of a camera, in several slices', { timeout: 60_000 }, async () => {
   pages.set('/sub', playerPage('src="streams/sub"'));
   const tab = await expectPlay('/sub', { width: 320, height: 180 });
+  assert.deepEqual(tab.errors, []);
+  await tab.close();
+});
+
+test('shows a camera that sends parameter sets before every slice (GStreamer)', { timeout: 60_000 }, async () => {
+  pages.set('/repeated', playerPage('src="repeated"'));
+  const tab = await expectPlay('/repeated', large);
   assert.deepEqual(tab.errors, []);
   await tab.close();
 });

@@ -127,7 +127,10 @@ def video_launch(video):
         f'! x264enc tune=zerolatency speed-preset={video["preset"]} bitrate={video["bitrate"]} '
         f'key-int-max={video["keyInterval"]} threads={video["slices"]} sliced-threads=true '
         f'! video/x-h264,profile={video["profile"]},stream-format=avc '
-        f'! rtph264pay name=pay0 pt=96 aggregate-mode={aggregate} config-interval={video["configInterval"]}'
+        f'! h264parse config-interval={-1 if video["parameterSets"] == "in-band" else 0} '
+        f'! video/x-h264,stream-format=avc '
+        f'! rtph264pay name=pay0 pt=96 aggregate-mode={aggregate} '
+        f'config-interval={-1 if video["parameterSets"] == "before-every-slice" else 0}'
     )
 
 

@@ -16,8 +16,11 @@ export interface LiveVideo {
   slices?: number;
   /** x264's speed preset. */
   preset?: string;
-  /** Seconds between parameter sets in the stream; -1 with every key frame, 0 never (only in the SDP). */
-  configInterval?: number;
+  /**
+   * Where SPS and PPS are besides the SDP: `in-band` before every key frame, `sdp-only`, or `before-every-slice` of a key
+   * frame, as GStreamer's payloader does by itself with `config-interval=-1`.
+   */
+  parameterSets?: 'in-band' | 'sdp-only' | 'before-every-slice';
   /** Puts several NAL units into a packet (STAP-A) where they fit. */
   aggregate?: boolean;
 }
@@ -102,7 +105,7 @@ const videoDefaults: Required<LiveVideo> = {
   profile: 'main',
   slices: 1,
   preset: 'superfast',
-  configInterval: -1,
+  parameterSets: 'in-band',
   aggregate: false,
 };
 

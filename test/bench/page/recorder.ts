@@ -102,7 +102,7 @@ export async function record(
       });
     }
     recording.events.push({ type: 'video', ms: performance.now() + offset, video: number });
-    if (listens) listenForTicks(video, offset, (ms) => recording.ticks.push(ms));
+    if (listens && !location.hash) listenForTicks(video, offset, (ms) => recording.ticks.push(ms));
     const onFrame = (_now: number, metadata: VideoFrameCallbackMetadata) => {
       if (watched !== video) return;
       const callbackMs = performance.now() + offset;

@@ -3,7 +3,17 @@ import { test } from 'node:test';
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
 import { H264Depacketizer } from '../../../client/depacketizer/h264.js';
 import { MAX_NAL_UNITS } from '../../../shared/limits.js';
-import { bytes, feed, fuA, hex, nalUnitsOf, stapA, type TestPacket, videoFormat } from './rtp-fixtures.js';
+import {
+  bytes,
+  feed,
+  fuA,
+  hex,
+  nalUnitsOf,
+  stapA,
+  type TestPacket,
+  videoConfigOf,
+  videoFormat,
+} from './rtp-fixtures.js';
 
 /** 640×360 and 320×240, made by x264; both sets have id 0. */
 const SPS = bytes('67640028acd940780227e5c044000003000400000300c83c60c658');
@@ -116,13 +126,13 @@ test('the layers of SVC and MVC stay out of the sample', () => {
 
 test('out-of-band parameter sets are enough', () => {
   const recorder = new Recorder({ 'sprop-parameter-sets': `${base64(SPS)},${base64(PPS)}` }).feed(end(IDR, 0));
-  assert.equal(recorder.units[0]?.config?.width, 1_920);
+  assert.equal(videoConfigOf(recorder.units[0])?.width, 1_920);
 });
 
 test('in-band parameter sets win over those of the description', () => {
   const recorder = new Recorder({ 'sprop-parameter-sets': `${base64(SPS)},${base64(PPS)}` });
   recorder.feed(mid(OTHER_SPS, 0), mid(PPS, 0), end(IDR, 0));
-  assert.equal(recorder.units[0]?.config?.width, 320);
+  assert.equal(videoConfigOf(recorder.units[0])?.width, 320);
 });
 
 test('without parameter sets nothing goes out', () => {
@@ -144,7 +154,7 @@ test('parameter sets that are repeated are no new configuration', () => {
 test('a new SPS in band gives a new configuration (cameras that switch between day and night)', () => {
   const recorder = withSets(end(IDR, 0), end(P, 1), mid(OTHER_SPS, 2), mid(PPS, 2), end(IDR, 2));
   assert.deepEqual(
-    recorder.units.map((unit) => unit.config?.width),
+    recorder.units.map((unit) => videoConfigOf(unit)?.width),
     [1_920, undefined, 320],
   );
   assert.deepEqual(recorder.samples.at(-1), [hex(IDR)]);
@@ -164,7 +174,7 @@ test('a key frame takes the sequence parameter set that its picture parameter se
   const idrOfOne = bytes('65884102dfda5bba');
   const recorder = withSets(mid(spsOne, 0), mid(ppsOne, 0), end(IDR, 0), end(idrOfOne, 1), end(IDR, 2));
   assert.deepEqual(
-    recorder.units.map((unit) => unit.config?.width),
+    recorder.units.map((unit) => videoConfigOf(unit)?.width),
     [1_920, 176, 1_920],
   );
   assert.ok(!hex(recorder.units[0]?.config?.description ?? []).includes(hex(ppsOne)));
@@ -183,13 +193,13 @@ test('markers on parameter sets and SEI end nothing (TC70, Reolink Duo 2, H264DV
 test('parameter sets stamped with the time of the frame before belong to the next (Reolink RLC-822A)', () => {
   const recorder = withSets(end(IDR, 0), end(P, 10), mid(OTHER_SPS, 10), mid(PPS, 10), end(IDR, 20));
   assert.deepEqual(recorder.times, [0, 10, 20]);
-  assert.equal(recorder.units[2]?.config?.width, 320);
+  assert.equal(videoConfigOf(recorder.units[2])?.width, 320);
 });
 
 test('the same without markers: a parameter set ends the access unit before it', () => {
   const recorder = withSets(mid(IDR, 0), mid(P, 10), mid(OTHER_SPS, 10), mid(PPS, 10), mid(IDR, 20), mid(P, 30));
   assert.deepEqual(recorder.times, [0, 10, 20]);
-  assert.equal(recorder.units[2]?.config?.width, 320);
+  assert.equal(videoConfigOf(recorder.units[2])?.width, 320);
 });
 
 test('no marker ever: the next time stamp ends an access unit (FLIR M400)', () => {
@@ -378,6 +388,8 @@ test('a slice lost from the middle, the start or the end of a picture makes the 
     const recorder = withSets(...packets);
     assert.deepEqual(recorder.samples, []);
   }
+  const counted = withSets(mid(IDR, 0), end(last, 0, 1), end(P, 1));
+  assert.equal(counted.depacketizer.stats.droppedAccessUnits, 2, 'the broken one and the one after it, once each');
 });
 
 test('a loss right before a key frame does not cost the key frame', () => {

@@ -1,4 +1,5 @@
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
+import type { AudioTrackConfig, VideoTrackConfig } from '../../../client/codec/track-config.js';
 import type { Depacketizer } from '../../../client/depacketizer/depacketizer.js';
 import type { RtpPacket } from '../../../shared/rtp-packet.js';
 import type { MediaFormat } from '../../../shared/session-description.js';
@@ -104,4 +105,14 @@ export function nalUnitsOf(unit: AccessUnit): string[] {
     position += length;
   }
   return found;
+}
+
+/** The configuration that comes with an access unit, if it is of video. */
+export function videoConfigOf(unit: AccessUnit | undefined): VideoTrackConfig | null {
+  return unit?.config?.kind === 'video' ? unit.config : null;
+}
+
+/** The configuration that comes with an access unit, if it is of audio. */
+export function audioConfigOf(unit: AccessUnit | undefined): AudioTrackConfig | null {
+  return unit?.config?.kind === 'audio' ? unit.config : null;
 }
