@@ -291,8 +291,8 @@ class WebSocketProxy implements RtspProxy {
     cancel();
     for (const connection of [...this.#connections]) connection.destroy();
     for (const webSocket of this.#server.clients) webSocket.terminate();
+    // The WebSocket server itself stays, to tell those who still come.
     this.#stopTimers();
-    this.#server.close();
   }
 }
 

@@ -17,9 +17,33 @@ const skyTop = [11, 16, 34];
 const skyBottom = [30, 48, 92];
 /** From the back to the front. `speed` is in pixels a second; the waves' lengths divide 60 × speed. */
 const hills = [
-  { level: 268, speed: 6.25, waves: [{ length: 375, height: 12 }, { length: 187.5, height: 5 }], color: [33, 58, 108] },
-  { level: 296, speed: -12.5, waves: [{ length: 375, height: 13 }, { length: 250, height: 6 }], color: [24, 43, 84] },
-  { level: 326, speed: 25, waves: [{ length: 500, height: 11 }, { length: 300, height: 5 }], color: [15, 27, 56] },
+  {
+    level: 268,
+    speed: 6.25,
+    waves: [
+      { length: 375, height: 12 },
+      { length: 187.5, height: 5 },
+    ],
+    color: [33, 58, 108],
+  },
+  {
+    level: 296,
+    speed: -12.5,
+    waves: [
+      { length: 375, height: 13 },
+      { length: 250, height: 6 },
+    ],
+    color: [24, 43, 84],
+  },
+  {
+    level: 326,
+    speed: 25,
+    waves: [
+      { length: 500, height: 11 },
+      { length: 300, height: 5 },
+    ],
+    color: [15, 27, 56],
+  },
 ];
 const cometSeconds = 6;
 const cometColor = [255, 190, 96];
@@ -33,7 +57,7 @@ class Scene {
       const share = y / 360;
       const distance = Math.hypot(x - dial.x, y - dial.y);
       const glow = 14 * Math.exp(-((distance / 170) ** 2));
-      const ring = 0.16 * cover(1 - Math.abs(distance - dial.radius));
+      const ring = 0.16 * cover((1 - Math.abs(distance - dial.radius)) / this.scale);
       for (let c = 0; c < 3; c++) {
         const sky = skyTop[c] + (skyBottom[c] - skyTop[c]) * share ** 1.5 + glow * (0.5 + 0.35 * c);
         this.ground[offset + c] = sky + (160 - sky) * ring;
@@ -62,7 +86,7 @@ class Scene {
       const isLong = tick % 5 === 0;
       const aside = Math.abs(turn * 60 - Math.round(turn * 60)) * ((2 * Math.PI * distance) / 60);
       const along = Math.abs(distance - dial.radius) - (isLong ? 6 : 3.5);
-      const share = cover(-along) * cover((isLong ? 1.5 : 1.1) - aside);
+      const share = cover(-along / this.scale) * cover(((isLong ? 1.5 : 1.1) - aside) / this.scale);
       const color = tick <= second ? [150, 205, 255] : [58, 80, 124];
       for (let c = 0; c < 3; c++) picture[offset + c] += (color[c] - picture[offset + c]) * share;
     });
@@ -120,12 +144,10 @@ function textFilters(height, frameRate) {
     `:x=${x}:y=${scaled(y)}-ascent:text='${words}'`;
   const number = (expression) => `%{eif\\:${expression}\\:d\\:2}`;
   const hundredths = number(`mod(n\\,${frameRate})*${100 / frameRate}`);
-  const hasRoom = height >= 300;
   return [
     text('DejaVuSansMono-Bold', 88, 'white', `${scaled(320)}-${scaled(90)}`, 183, number(`floor(n/${frameRate})`)),
-    text('DejaVuSansMono-Bold', 40, '0xffc878', `${scaled(320)}+${scaled(19)}`, 183, `.${hundredths}`),
-    text('DejaVuSans-Bold', hasRoom ? 19 : 24, '0xeef4ff', scaled(24), 38, 'DEMO CAMERA'),
-    ...(hasRoom ? [text('DejaVuSans', 14, '0x9db4d8', 'w-text_w-24', 37, '640 × 360   25 fps   H.264')] : []),
+    text('DejaVuSansMono-Bold', 40, '0xc4dcff', `${scaled(320)}+${scaled(19)}`, 183, `.${hundredths}`),
+    text('DejaVuSans-Bold', height < 300 ? 24 : 19, '0xeef4ff', scaled(24), 38, 'DEMO CAMERA'),
   ];
 }
 
@@ -133,9 +155,12 @@ function path(name) {
   return fileURLToPath(new URL(name, import.meta.url));
 }
 
-async function makeVideo(name, { width, height, frameRate, crf }) {
+async function makeVideo(name, { width, height, frameRate, keyFrameSeconds, crf }) {
   const scene = new Scene(width, height, frameRate);
-  const x264 = `keyint=${frameRate}:min-keyint=${frameRate}:scenecut=0:bframes=0:ref=4:rc-lookahead=25:repeat-headers=1:aud=0:info=0`;
+  const interval = frameRate * keyFrameSeconds;
+  const x264 =
+    `keyint=${interval}:min-keyint=${interval}:scenecut=0:bframes=0:ref=4:ipratio=1.2` +
+    ':rc-lookahead=25:repeat-headers=1:aud=0:info=0';
   const filters = [
     ...textFilters(height, frameRate),
     'scale=out_color_matrix=bt709:out_range=tv',
@@ -147,7 +172,7 @@ async function makeVideo(name, { width, height, frameRate, crf }) {
     [
       ...['-v', 'error', '-y', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`],
       ...['-r', `${frameRate}`, '-i', 'pipe:0', '-vf', filters.join(',')],
-      ...['-c:v', 'libx264', '-profile:v', 'high', '-preset', 'veryslow', '-tune', 'animation', '-crf', `${crf}`],
+      ...['-c:v', 'libx264', '-profile:v', 'high', '-preset', 'slower', '-tune', 'ssim', '-crf', `${crf}`],
       // SEI would carry the coder's name and settings, and nothing else.
       ...['-x264-params', x264, '-bsf:v', 'filter_units=remove_types=6', '-f', 'h264', path(name)],
     ],
@@ -176,17 +201,32 @@ function makeAudio(name) {
     'ffmpeg',
     [
       ...['-v', 'error', '-f', 'lavfi', '-i', `aevalsrc='${chord}+${chime}':s=${sampleRate}:d=${2 * clipSeconds + 1}`],
-      ...['-c:a', 'aac', '-profile:a', 'aac_low', '-b:a', '16k', '-f', 'adts', 'pipe:1'],
+      ...[
+        '-c:a',
+        'aac',
+        '-profile:a',
+        'aac_low',
+        '-aac_coder',
+        'fast',
+        '-cutoff',
+        '4000',
+        '-b:a',
+        '12k',
+        '-f',
+        'adts',
+        'pipe:1',
+      ],
     ],
     { stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 16 << 20 },
   );
   if (status !== 0) throw new Error(`ffmpeg could not make ${name}.`);
   const starts = [];
-  for (let start = 0; start < stdout.length; start += (stdout.readUInt32BE(start + 3) >>> 13) & 0x1fff) starts.push(start);
+  for (let start = 0; start < stdout.length; start += (stdout.readUInt32BE(start + 3) >>> 13) & 0x1fff)
+    starts.push(start);
   // Block n decodes to the samples from 1,024 × (n − 1) on: the coder begins with a block of its own.
   writeFileSync(path(name), stdout.subarray(starts[blocks + 1], starts[2 * blocks + 1]));
 }
 
-await makeVideo('clip.h264', { width: 640, height: 360, frameRate: 25, crf: 30 });
-await makeVideo('sub.h264', { width: 320, height: 180, frameRate: 12.5, crf: 32 });
+await makeVideo('clip.h264', { width: 640, height: 360, frameRate: 25, keyFrameSeconds: 1, crf: 31.5 });
+await makeVideo('sub.h264', { width: 320, height: 180, frameRate: 10, keyFrameSeconds: 2, crf: 32 });
 makeAudio('clip.aac');

@@ -109,7 +109,7 @@ export class CameraConnection {
         const reply = script(message, this);
         if (reply !== null) this.reply(message, reply);
       },
-      onInterleavedFrame: (channel, payload) => this.frames.push({ channel, payload }),
+      onInterleavedFrame: (channel, payload) => this.frames.push({ channel, payload: Uint8Array.from(payload) }),
       onError: (error) => socket.destroy(error),
     });
     socket.on('data', (chunk: Buffer) => {
@@ -223,7 +223,6 @@ export class TestViewer {
   readonly frames: { channel: number; payload: Uint8Array }[] = [];
   readonly messages: Buffer[] = [];
   readonly #responses: RtspResponse[] = [];
-  readonly #wanted: ((response: RtspResponse) => void)[] = [];
   #cseq = 0;
 
   constructor(port: number, path: string, options: { protocols?: string[]; headers?: Record<string, string> } = {}) {
@@ -233,12 +232,9 @@ export class TestViewer {
     });
     const reader = new RtspReader({
       onMessage: (message) => {
-        if (message.kind !== 'response') return;
-        const take = this.#wanted.shift();
-        if (take === undefined) this.#responses.push(message);
-        else take(message);
+        if (message.kind === 'response') this.#responses.push(message);
       },
-      onInterleavedFrame: (channel, payload) => this.frames.push({ channel, payload: payload.slice() }),
+      onInterleavedFrame: (channel, payload) => this.frames.push({ channel, payload: Uint8Array.from(payload) }),
       onError: () => {},
     });
     this.webSocket.on('message', (data: Buffer) => {
@@ -273,18 +269,26 @@ export class TestViewer {
     await within(this.opened, 'The WebSocket');
     const all = new RtspHeaders([['CSeq', String(++this.#cseq)], ...Object.entries(headers)]);
     this.send(serializeRequest({ method, url, headers: all, body: Buffer.from(body) }));
-    return within(this.response(), `A response to ${method}`);
+    return this.response(String(this.#cseq));
   }
 
-  response(): Promise<RtspResponse> {
-    const first = this.#responses.shift();
-    if (first !== undefined) return Promise.resolve(first);
-    return Promise.race([
-      new Promise<RtspResponse>((resolve) => this.#wanted.push(resolve)),
-      this.closed.then(({ code, reason }) => {
-        throw new Error(`closed instead: ${code} ${reason}`);
-      }),
-    ]);
+  /** The response with this CSeq, past or to come; the next one for null. */
+  async response(cseq: string | null = null): Promise<RtspResponse> {
+    let isClosed = false;
+    void this.closed.then(() => {
+      isClosed = true;
+    });
+    let found: RtspResponse | undefined;
+    await until(() => {
+      found = this.#responses.find((response) => cseq === null || response.headers.get('CSeq') === cseq);
+      return found !== undefined || isClosed;
+    }, `The response ${cseq ?? ''}`);
+    if (found === undefined) {
+      const { code, reason } = await this.closed;
+      throw new Error(`closed instead: ${code} ${reason}`);
+    }
+    this.#responses.splice(this.#responses.indexOf(found), 1);
+    return found;
   }
 
   /** DESCRIBE, SETUP of the first `media` media and PLAY of a named camera. */

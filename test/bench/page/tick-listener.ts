@@ -23,13 +23,15 @@ declare interface AudioData {
  */
 export function listenForTicks(video: HTMLVideoElement, offset: number, onTick: (ms: number) => void): void {
   const stream = (video as HTMLVideoElement & { captureStream(): MediaStream }).captureStream();
+  const heard = new Set<MediaStreamTrack>();
   const adopt = () => {
     // Copying pictures nobody looks at would cost what is being measured.
     for (const track of stream.getVideoTracks()) track.stop();
-    const [track] = stream.getAudioTracks();
-    if (track === undefined) return;
-    stream.removeEventListener('addtrack', adopt);
-    void listen(track, offset, onTick);
+    for (const track of stream.getAudioTracks()) {
+      if (heard.has(track)) continue;
+      heard.add(track);
+      void listen(track, offset, onTick);
+    }
   };
   stream.addEventListener('addtrack', adopt);
   adopt();
