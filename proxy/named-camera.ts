@@ -87,6 +87,7 @@ export class CameraStream {
 
   /** A connection, now or when the camera is back; see `CameraProber.connect`. */
   async connect(signal: AbortSignal): Promise<OpenCamera> {
+    this.#refuseRejected();
     const connection = await this.#prober.connect(this.#camera.environment.timeouts.holdMs, signal);
     return { connection, url: this.url };
   }
@@ -133,8 +134,7 @@ export class CameraStream {
     credentials: Credentials | null,
     signal: AbortSignal,
   ): Promise<CameraConnection> {
-    const { rejection } = this.#gate;
-    if (rejection !== null) throw rejection;
+    this.#refuseRejected();
     const { upstream, environment } = this.#camera;
     return CameraConnection.open(
       {
@@ -146,6 +146,12 @@ export class CameraStream {
       },
       signal,
     );
+  }
+
+  /** Wrong credentials are known without asking the camera again. */
+  #refuseRejected(): void {
+    const { rejection } = this.#gate;
+    if (rejection !== null) throw rejection;
   }
 
   async #resolveElsewhere(url: RtspUrl): Promise<UpstreamTarget> {

@@ -9,6 +9,8 @@ const SINGLE_CHANNEL_ELEMENT = 0;
 const CHANNEL_PAIR_ELEMENT = 1;
 const LOW_FREQUENCY_ELEMENT = 3;
 const END = 7;
+/** Bytes that an element takes at most: a pair has 43 bits. */
+const ELEMENT_BYTES = 6;
 
 /** Syntactic elements by number of channels (Table 1.19, channelConfiguration 1 to 7). */
 const layouts: ReadonlyMap<number, readonly number[]> = new Map([
@@ -31,7 +33,7 @@ const layouts: ReadonlyMap<number, readonly number[]> = new Map([
 export function silentAacUnit(channels: number): Uint8Array | null {
   const layout = layouts.get(channels);
   if (layout === undefined) return null;
-  const bits = new BitWriter(16);
+  const bits = new BitWriter(ELEMENT_BYTES * layout.length + 1);
   const instances = new Map<number, number>();
   for (const element of layout) {
     const instance = instances.get(element) ?? 0;

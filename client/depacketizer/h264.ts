@@ -113,15 +113,15 @@ export class H264Depacketizer implements Depacketizer {
         this.#onParameterSet(nalUnit);
         break;
       case H264NalType.accessUnitDelimiter:
-      case 14: // Prefix, subset parameter sets and reserved types up to 18 begin an access unit too (7.4.1.2.3).
-      case 15:
+      case 15: // Subset parameter sets and reserved types up to 18 begin an access unit too (7.4.1.2.3).
       case 16:
       case 17:
       case 18:
         this.#onPictureBoundary();
         break;
       default:
-        // Filler, ends of sequences, auxiliary pictures and the layers of SVC and MVC: not for a sample of avc1.
+        // Filler, ends of sequences, auxiliary pictures and the layers of SVC and MVC: not for a sample of avc1. A prefix
+        // NAL unit (14) stands before every slice of SVC's base layer, so it ends nothing.
         break;
     }
   }
@@ -193,7 +193,8 @@ export class H264Depacketizer implements Depacketizer {
     if (isNewConfig) this.#config = config;
     this.stats.accessUnits++;
     if (isKeyFrame) this.stats.keyFrames++;
-    else picture.keepParameterSets();
+    if (!isKeyFrame) picture.keepParameterSets();
+    else if (!picture.isIdr && picture.recoveryFrames !== 0) picture.declareEntryPoint();
     this.#onAccessUnit({
       presentationTime: picture.time,
       decodeTime: picture.time,
@@ -223,6 +224,9 @@ export class H264Depacketizer implements Depacketizer {
 
 /** Pictures that can be reordered before one: the decoded picture buffer holds 16 frames. */
 const MAX_LEADING_PICTURES = 16;
+
+/** SEI NAL unit behind its length: a recovery point with recovery_frame_cnt 0 and all flags 0 (D.1.8). */
+const ENTRY_POINT = Uint8Array.of(0, 0, 0, 5, H264NalType.sei, 6, 1, 0x84, 0x80);
 
 /** The access unit that is being put together. */
 class PictureInProgress {
@@ -280,6 +284,16 @@ class PictureInProgress {
   addParameterSet(nalUnit: NalUnit): void {
     this.#parameterSets ??= [];
     if (this.#parameterSets.length < MAX_NAL_UNITS) this.#parameterSets.push(nalUnit);
+  }
+
+  /**
+   * Says inside the sample that decoding can start here. Chromium does not believe the container's word for it: it looks
+   * for an IDR slice or a recovery point with recovery_frame_cnt 0. One that says more stands behind it and counts for
+   * the decoder.
+   */
+  declareEntryPoint(): void {
+    this.pieces.unshift(ENTRY_POINT);
+    this.byteLength += ENTRY_POINT.length;
   }
 
   /** Puts parameter sets that changed into the sample itself. */

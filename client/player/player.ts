@@ -126,7 +126,7 @@ export class Player {
       { container, latency, muted, volume, clock: this.#clock, logger: this.#logger },
       {
         onVideoChange: (video) => {
-          if (this.#firstFrameMs === null) this.#awaitsFrame = true;
+          if (this.#state !== 'playing') this.#awaitsFrame = true;
           handlers.onVideoChange(video);
         },
         onUnsupported: (kind, codec) => this.#onUnsupported(kind, codec),
@@ -370,8 +370,8 @@ export class Player {
     const receiver = this.#receiver;
     const video = this.#sink.video;
     const done = () => {
-      if (this.#receiver !== receiver || !this.#wantsPlay || this.#firstFrameMs !== null) return;
-      this.#firstFrameMs = this.#clock.now() - this.#connectedAt;
+      if (this.#receiver !== receiver || !this.#wantsPlay || this.#state === 'playing') return;
+      this.#firstFrameMs ??= this.#clock.now() - this.#connectedAt;
       this.#reconnect.succeeded();
       this.#error = null;
       this.#setState('playing');

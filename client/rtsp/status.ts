@@ -86,6 +86,6 @@ function unauthorizedSentence(response: RtspResponse, context: { hasCredentials:
 
 /** Status and the camera's own words, which may be hostile: cut, and without control characters and credentials. */
 function describe(response: RtspResponse): string {
-  const printable = response.reason.replace(/[^\x20-\x7e\u00a0-\uffff]/g, ' ').slice(0, 80);
+  const printable = response.reason.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, ' ').slice(0, 80);
   return `${response.status} ${redactUrl(printable)}`.trim();
 }

@@ -1,113 +1,133 @@
+/**
+ * The demo camera's clip, made by make-clip.mjs: elementary streams of one minute → access units and what a session
+ * description has to say about them.
+ */
 import { readFile } from 'node:fs/promises';
 
-/**
- * The demo camera's clip, made by make-clip.sh: two elementary streams of one minute, cut into access units.
- */
+/** What the clip lasts, after which it begins again, in milliseconds. */
+export const CLIP_MS = 60_000;
 
-/** Frames a second, and ticks of the RTP clock a frame. */
-export const FRAME_RATE = 25;
-export const VIDEO_CLOCK_RATE = 90_000;
-/** Samples a second (which is the RTP clock too), and samples of an access unit. */
-export const SAMPLE_RATE = 32_000;
-export const SAMPLES_PER_UNIT = 1_024;
-/** Seconds after which the clip begins again. */
-export const CLIP_SECONDS = 60;
-
-export interface VideoFrame {
-  /** Without start codes. */
-  readonly nalUnits: readonly Uint8Array[];
+export interface MediaUnit {
+  /** H.264: NAL units without start codes. AAC: one raw_data_block. */
+  readonly pieces: readonly Uint8Array[];
   readonly isKeyFrame: boolean;
 }
 
-export interface Clip {
-  readonly frames: readonly VideoFrame[];
-  /** One raw_data_block each. */
-  readonly audioUnits: readonly Uint8Array[];
+interface ElementaryStream {
+  /** One minute of access units, all of the same duration; the first of them can be decoded by itself. */
+  readonly units: readonly MediaUnit[];
+  /** Duration of one unit. */
+  readonly unitMs: number;
+  /** Ticks of the RTP clock a second. */
+  readonly clockRate: number;
+}
+
+export interface VideoStream extends ElementaryStream {
+  readonly kind: 'video';
   readonly sequenceParameterSet: Uint8Array;
   readonly pictureParameterSet: Uint8Array;
+}
+
+export interface AudioStream extends ElementaryStream {
+  readonly kind: 'audio';
+  readonly channels: number;
   /** AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1). */
   readonly audioConfig: Uint8Array;
 }
 
-const SLICE = 1;
-const IDR_SLICE = 5;
-const SPS = 7;
-const PPS = 8;
-
-/** Reads the clip that lies beside this file. */
-export async function loadClip(): Promise<Clip> {
-  const [video, audio] = await Promise.all([
-    readFile(new URL('./clip.h264', import.meta.url)),
-    readFile(new URL('./clip.aac', import.meta.url)),
-  ]);
-  const nalUnits = splitAnnexB(video);
-  const sequenceParameterSet = nalUnits.find((nalUnit) => typeOf(nalUnit) === SPS);
-  const pictureParameterSet = nalUnits.find((nalUnit) => typeOf(nalUnit) === PPS);
-  if (sequenceParameterSet === undefined || pictureParameterSet === undefined) {
-    throw new Error('clip.h264 has no parameter sets; make it anew with make-clip.sh.');
-  }
-  return {
-    frames: groupFrames(nalUnits),
-    sequenceParameterSet,
-    pictureParameterSet,
-    ...splitAdts(audio),
-  };
+export interface Clip {
+  /** 640 × 360, 25 frames a second, a key frame each second. */
+  readonly main: VideoStream;
+  /** 320 × 180, 10 frames a second, a key frame every other second. */
+  readonly sub: VideoStream;
+  readonly sound: AudioStream;
 }
 
-function typeOf(nalUnit: Uint8Array): number {
+/** Reads the files beside this one. Rejects when one is missing, or is no stream of one minute. */
+export async function loadClip(): Promise<Clip> {
+  const [main, sub, sound] = await Promise.all(['main.h264', 'sub.h264', 'sound.aac'].map(readBesides));
+  return { main: videoStream(main, 25), sub: videoStream(sub, 10), sound: audioStream(sound) };
+}
+
+function readBesides(name: string): Promise<Buffer> {
+  return readFile(new URL(`./${name}`, import.meta.url));
+}
+
+// NAL unit types (ITU-T H.264, table 7-1).
+const SLICE = 1;
+const IDR_SLICE = 5;
+const SEQUENCE_PARAMETER_SET = 7;
+const PICTURE_PARAMETER_SET = 8;
+
+function videoStream(bytes: Buffer = Buffer.alloc(0), frameRate: number): VideoStream {
+  const nalUnits = splitAnnexB(bytes);
+  const sequenceParameterSet = nalUnits.find((nalUnit) => nalUnitType(nalUnit) === SEQUENCE_PARAMETER_SET);
+  const pictureParameterSet = nalUnits.find((nalUnit) => nalUnitType(nalUnit) === PICTURE_PARAMETER_SET);
+  const units: MediaUnit[] = [];
+  let pieces: Uint8Array[] = [];
+  for (const nalUnit of nalUnits) {
+    pieces.push(nalUnit);
+    const type = nalUnitType(nalUnit);
+    if (type !== SLICE && type !== IDR_SLICE) continue;
+    // The clip has one slice a picture.
+    units.push({ pieces, isKeyFrame: type === IDR_SLICE });
+    pieces = [];
+  }
+  if (sequenceParameterSet === undefined || pictureParameterSet === undefined) {
+    throw new Error('The demo clip has no H.264 parameter sets; make it anew with make-clip.mjs.');
+  }
+  const unitMs = checkedUnitMs(units, 1000 / frameRate);
+  return { kind: 'video', units, unitMs, clockRate: 90_000, sequenceParameterSet, pictureParameterSet };
+}
+
+function nalUnitType(nalUnit: Uint8Array): number {
   return (nalUnit[0] ?? 0) & 0x1f;
 }
 
-/** NAL units between start codes (ITU-T H.264, annex B). */
-function splitAnnexB(bytes: Uint8Array): Uint8Array[] {
+/** ITU-T H.264, annex B: what lies between start codes, without the zeros that may follow it. */
+function splitAnnexB(bytes: Buffer): Uint8Array[] {
+  const startCode = Uint8Array.of(0, 0, 1);
   const nalUnits: Uint8Array[] = [];
-  let start = -1;
-  for (let at = 0; at + 2 < bytes.length; at++) {
-    if (bytes[at] !== 0 || bytes[at + 1] !== 0 || bytes[at + 2] !== 1) continue;
-    if (start >= 0) nalUnits.push(withoutTrailingZeros(bytes.subarray(start, at)));
-    start = at + 3;
-    at += 2;
+  let start = bytes.indexOf(startCode);
+  while (start >= 0) {
+    const next = bytes.indexOf(startCode, start + 3);
+    let end = next < 0 ? bytes.length : next;
+    while (bytes[end - 1] === 0) end--;
+    nalUnits.push(bytes.subarray(start + 3, end));
+    start = next;
   }
-  if (start >= 0) nalUnits.push(withoutTrailingZeros(bytes.subarray(start)));
   return nalUnits;
 }
 
-function withoutTrailingZeros(bytes: Uint8Array): Uint8Array {
-  let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end--;
-  return bytes.subarray(0, end);
-}
+const ADTS_HEADER_BYTES = 7;
+const SAMPLES_PER_BLOCK = 1_024;
+/** By sampling_frequency_index (ISO/IEC 14496-3, table 1.18). */
+const sampleRates = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000];
 
-/** The clip has one slice a picture, so a slice ends its frame. */
-function groupFrames(nalUnits: readonly Uint8Array[]): VideoFrame[] {
-  const frames: VideoFrame[] = [];
-  let pending: Uint8Array[] = [];
-  for (const nalUnit of nalUnits) {
-    pending.push(nalUnit);
-    const type = typeOf(nalUnit);
-    if (type !== SLICE && type !== IDR_SLICE) continue;
-    frames.push({ nalUnits: pending, isKeyFrame: type === IDR_SLICE });
-    pending = [];
+/** ADTS frames without error protection (ISO/IEC 14496-3, 1.A.2.2); the first one's header stands for all. */
+function audioStream(bytes: Buffer = Buffer.alloc(0)): AudioStream {
+  const units: MediaUnit[] = [];
+  let start = 0;
+  while (start + ADTS_HEADER_BYTES <= bytes.length) {
+    const end = start + ((bytes.readUInt32BE(start + 3) >>> 13) & 0x1fff);
+    if (bytes.readUInt16BE(start) !== 0xfff1 || end <= start + ADTS_HEADER_BYTES || end > bytes.length) break;
+    units.push({ pieces: [bytes.subarray(start + ADTS_HEADER_BYTES, end)], isKeyFrame: true });
+    start = end;
   }
-  return frames;
-}
-
-/** Blocks behind ADTS headers (ISO/IEC 14496-3, 1.A.2.2), and the configuration that the headers tell. */
-function splitAdts(bytes: Uint8Array): { audioUnits: Uint8Array[]; audioConfig: Uint8Array } {
-  const audioUnits: Uint8Array[] = [];
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at + 7 <= bytes.length; ) {
-    const headerBytes = (view.getUint8(at + 1) & 1) === 1 ? 7 : 9;
-    const length = (view.getUint32(at + 3) >>> 13) & 0x1fff;
-    if (view.getUint16(at) >> 4 !== 0xfff || length <= headerBytes || at + length > bytes.length) {
-      throw new Error('clip.aac is no ADTS stream; make it anew with make-clip.sh.');
-    }
-    audioUnits.push(bytes.subarray(at + headerBytes, at + length));
-    at += length;
-  }
-  const objectType = (view.getUint8(2) >> 6) + 1;
-  const frequencyIndex = (view.getUint8(2) >> 2) & 0x0f;
-  const channels = ((view.getUint16(2) >> 6) & 0x07) as number;
+  const header = bytes.length < ADTS_HEADER_BYTES ? 0 : bytes.readUInt16BE(2);
+  const objectType = (header >> 14) + 1;
+  const frequencyIndex = (header >> 10) & 0x0f;
+  const channels = (header >> 6) & 0x07;
+  const clockRate = sampleRates[frequencyIndex] ?? 0;
   const config = (objectType << 11) | (frequencyIndex << 7) | (channels << 3);
-  return { audioUnits, audioConfig: new Uint8Array([config >> 8, config & 0xff]) };
+  const unitMs = checkedUnitMs(units, (SAMPLES_PER_BLOCK * 1000) / clockRate);
+  return { kind: 'audio', units, unitMs, clockRate, channels, audioConfig: Uint8Array.of(config >> 8, config & 0xff) };
+}
+
+/** Whole milliseconds, so that every time stamp is exact; and one minute, so that the loop joins. */
+function checkedUnitMs(units: readonly MediaUnit[], unitMs: number): number {
+  if (!Number.isInteger(unitMs) || units.length * unitMs !== CLIP_MS || units[0]?.isKeyFrame !== true) {
+    throw new Error(`The demo clip does not last a minute (${units.length} units of ${unitMs} ms).`);
+  }
+  return unitMs;
 }

@@ -1,4 +1,4 @@
-// Makes the demo camera's clip: clip.h264 and sub.h264 (Annex B), clip.aac (ADTS). Each lasts a minute and joins its own
+// Makes the demo camera's clip: main.h264 and sub.h264 (Annex B), sound.aac (ADTS). Each lasts a minute and joins its own
 // beginning without a seam. Usage: node proxy/demo/make-clip.mjs
 // Needs ffmpeg with libx264 and drawtext, and the DejaVu fonts (Debian: ffmpeg, fonts-dejavu-core).
 
@@ -12,13 +12,13 @@ const fontFolder = '/usr/share/fonts/truetype/dejavu';
 
 // The scene, in the pixels of a picture 640 wide. Whatever moves is back where it was after a minute, and moves by
 // multiples of a quarter of a pixel a frame, which costs the coder next to nothing.
-const dial = { x: 320, y: 152, radius: 112 };
+const dial = { x: 320, y: 150, radius: 112 };
 const skyTop = [11, 16, 34];
 const skyBottom = [30, 48, 92];
 /** From the back to the front. `speed` is in pixels a second; the waves' lengths divide 60 × speed. */
 const hills = [
   {
-    level: 268,
+    level: 288,
     speed: 6.25,
     waves: [
       { length: 375, height: 12 },
@@ -27,7 +27,7 @@ const hills = [
     color: [33, 58, 108],
   },
   {
-    level: 296,
+    level: 308,
     speed: -12.5,
     waves: [
       { length: 375, height: 13 },
@@ -36,7 +36,7 @@ const hills = [
     color: [24, 43, 84],
   },
   {
-    level: 326,
+    level: 332,
     speed: 25,
     waves: [
       { length: 500, height: 11 },
@@ -53,7 +53,7 @@ class Scene {
   constructor(width, height, frameRate) {
     Object.assign(this, { width, height, frameRate, scale: 640 / width });
     this.ground = new Float32Array(3 * width * height);
-    this.#eachPixel(0, height, (offset, x, y) => {
+    this.#eachPixel(0, 360, (offset, x, y) => {
       const share = y / 360;
       const distance = Math.hypot(x - dial.x, y - dial.y);
       const glow = 14 * Math.exp(-((distance / 170) ** 2));
@@ -98,7 +98,7 @@ class Scene {
         const at = column * this.scale - speed * time;
         return waves.reduce((y, { length, height }) => y - height * Math.sin((2 * Math.PI * at) / length), level);
       });
-      this.#eachPixel(level - 24, 360, (offset, x, y, column) => {
+      this.#eachPixel(level - 24, 360, (offset, _x, y, column) => {
         const depth = y - crests[column];
         const share = cover(depth / this.scale);
         const light = 1 + 0.5 * Math.exp(-Math.max(0, depth) / 16);
@@ -145,8 +145,8 @@ function textFilters(height, frameRate) {
   const number = (expression) => `%{eif\\:${expression}\\:d\\:2}`;
   const hundredths = number(`mod(n\\,${frameRate})*${100 / frameRate}`);
   return [
-    text('DejaVuSansMono-Bold', 88, 'white', `${scaled(320)}-${scaled(90)}`, 183, number(`floor(n/${frameRate})`)),
-    text('DejaVuSansMono-Bold', 40, '0xc4dcff', `${scaled(320)}+${scaled(19)}`, 183, `.${hundredths}`),
+    text('DejaVuSansMono-Bold', 88, 'white', `${scaled(320)}-${scaled(90)}`, 181, number(`floor(n/${frameRate})`)),
+    text('DejaVuSansMono-Bold', 40, '0xc4dcff', `${scaled(320)}+${scaled(19)}`, 181, `.${hundredths}`),
     text('DejaVuSans-Bold', height < 300 ? 24 : 19, '0xeef4ff', scaled(24), 38, 'DEMO CAMERA'),
   ];
 }
@@ -227,6 +227,6 @@ function makeAudio(name) {
   writeFileSync(path(name), stdout.subarray(starts[blocks + 1], starts[2 * blocks + 1]));
 }
 
-await makeVideo('clip.h264', { width: 640, height: 360, frameRate: 25, keyFrameSeconds: 1, crf: 31.5 });
-await makeVideo('sub.h264', { width: 320, height: 180, frameRate: 10, keyFrameSeconds: 2, crf: 32 });
-makeAudio('clip.aac');
+await makeVideo('main.h264', { width: 640, height: 360, frameRate: 25, keyFrameSeconds: 1, crf: 32 });
+await makeVideo('sub.h264', { width: 320, height: 180, frameRate: 10, keyFrameSeconds: 2, crf: 34 });
+makeAudio('sound.aac');

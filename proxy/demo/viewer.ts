@@ -1,245 +1,344 @@
+/**
+ * One connection to the demo camera: RTSP requests in, replies out (RFC 2326), and media inside the same connection
+ * (section 10.12).
+ */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../shared/clock.js';
-import {
-  RtspHeaders as Headers,
-  type RtspHeaders,
-  type RtspRequest,
-  serializeInterleaved,
-  serializeResponse,
-} from '../../shared/rtsp-message.js';
+import { RtspHeaders, type RtspRequest, serializeInterleaved, serializeResponse } from '../../shared/rtsp-message.js';
 import { RtspReader } from '../../shared/rtsp-reader.js';
-import type { Clip } from './clip.js';
-import { LiveSource } from './live-source.js';
+import { formatRtspUrl, parseRtspUrl } from '../../shared/rtsp-url.js';
+import { LiveTrack } from './live-track.js';
+import {
+  AUDIO_PAYLOAD_TYPE,
+  type DemoStream,
+  describeStream,
+  parseTarget,
+  type Target,
+  VIDEO_PAYLOAD_TYPE,
+} from './stream.js';
 
-/**
- * One connection to the demo camera: RTSP requests in, replies and interleaved media out (RFC 2326; RTP over the RTSP
- * connection, 10.12).
- */
-
-/** Milliseconds without a sign of life after which a session is over. */
+/** Silence after which a session, or a connection without one, is over. */
 const SESSION_TIMEOUT_MS = 60_000;
+/** Between sender reports (RFC 3550, 6.2). */
 const REPORT_INTERVAL_MS = 5_000;
-/** Bytes that may wait for a viewer who reads too slowly; beyond, frames are left out up to the next key frame. */
-const MAX_WAITING_BYTES = 262_144;
-/** How often it is looked whether a frame is due, milliseconds. */
-const TICK_MS = 10;
+/** Bytes that may wait for a viewer who reads too slowly, some seconds of media; beyond, frames are left out. */
+const MAX_WAITING_BYTES = 65_536;
+/** Bytes of waiting media and replies at which no more requests are read. */
+const MAX_WAITING_BYTES_WITH_REPLIES = 2 * MAX_WAITING_BYTES;
+/** A distance between clock and media that no late timer explains: the clock was set, or the machine slept. */
+const MAX_CLOCK_STEP_MS = 2_000;
+/** For a viewer to read the goodbye. */
+const CLOSE_GRACE_MS = 500;
 
-const METHODS = 'OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN';
+const METHODS = ['OPTIONS', 'DESCRIBE', 'SETUP', 'PLAY', 'PAUSE', 'GET_PARAMETER', 'SET_PARAMETER', 'TEARDOWN'];
 
-interface SetUpTrack {
-  readonly source: LiveSource;
-  readonly control: string;
-  /** Channel of RTP; RTCP has the next one. */
-  readonly channel: number;
+/** A track that was set up. */
+interface Delivery {
+  readonly track: LiveTrack;
+  readonly url: string;
+  readonly rtpChannel: number;
+  readonly rtcpChannel: number;
+}
+
+interface Session {
+  readonly id: string;
+  readonly stream: Target['stream'];
+  /** By kind; never empty. */
+  readonly deliveries: Map<'video' | 'audio', Delivery>;
+  isPlaying: boolean;
+}
+
+/** What a request comes to. */
+interface Reply {
+  status: number;
+  headers?: [string, string][];
+  body?: string;
+  /** Runs right after the reply was written. */
+  afterwards?: () => void;
 }
 
 export interface ViewerOptions {
-  readonly clip: Clip;
+  readonly streams: Readonly<Record<Target['stream'], DemoStream>>;
   readonly clock: Clock;
-  /** SDP for a request to this base URL. */
-  describe(): string;
   /** Called once, when the connection is over. */
   onClose(): void;
 }
 
 export class Viewer {
   readonly #socket: Socket;
-  readonly #options: ViewerOptions;
+  readonly #streams: ViewerOptions['streams'];
+  readonly #clock: Clock;
   readonly #reader: RtspReader;
-  readonly #tracks = new Map<string, SetUpTrack>();
-  #session: string | null = null;
-  #lastSign: number;
-  #lastReport = 0;
-  #isPlaying = false;
-  #skipsToKeyFrame = false;
-  #cancelTick: (() => void) | null = null;
+  #session: Session | null = null;
+  #lastSignMs: number;
+  #lastReportMs = 0;
+  /** Frames are left out up to the next key frame. */
+  #awaitsKeyFrame = false;
+  #cancelSending: () => void = doNothing;
+  #cancelTimeout: () => void = doNothing;
 
   constructor(socket: Socket, options: ViewerOptions) {
     this.#socket = socket;
-    this.#options = options;
-    this.#lastSign = options.clock.now();
+    this.#streams = options.streams;
+    this.#clock = options.clock;
+    this.#lastSignMs = options.clock.now();
     this.#reader = new RtspReader({
       onMessage: (message) => {
-        this.#lastSign = options.clock.now();
+        this.#lastSignMs = this.#clock.now();
         if (message.kind === 'request') this.#answer(message);
       },
-      // Receiver reports: a sign of life.
+      // A receiver report: a sign of life.
       onInterleavedFrame: () => {
-        this.#lastSign = options.clock.now();
+        this.#lastSignMs = this.#clock.now();
       },
-      onError: () => socket.destroy(),
+      onError: () => {
+        this.#reply({ status: 400 }, null);
+        this.close();
+      },
     });
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#reader.push(chunk));
+    socket.on('drain', () => socket.resume());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#reader.close();
-      this.#cancelTick?.();
-      this.#cancelTick = null;
+      this.#cancelSending();
+      this.#cancelTimeout();
       options.onClose();
     });
-    this.#scheduleTick();
+    this.#watchForSilence();
   }
 
-  /** Says goodbye and ends the connection. */
+  /** Says goodbye and ends the connection, whether the viewer reads on or not. */
   close(): void {
-    if (this.#isPlaying) {
-      for (const { source, channel } of this.#tracks.values()) this.#send(channel + 1, source.goodbye(this.#utc));
-    }
-    this.#socket.end();
-    this.#socket.destroySoon();
-  }
-
-  get #utc(): number {
-    return this.#options.clock.utc() / 1000;
-  }
-
-  #answer(request: RtspRequest): void {
-    const headers = new Headers();
-    const status = this.#serve(request, headers);
-    const body = headers.get('Content-Type') === null ? undefined : new TextEncoder().encode(this.#options.describe());
-    const reply = new Headers([['CSeq', request.headers.get('CSeq') ?? '0'], ...headers]);
-    this.#socket.write(serializeResponse({ status, headers: reply, ...(body === undefined ? {} : { body }) }));
-    if (status === 200 && request.method === 'PLAY') this.#start();
-    if (status === 200 && request.method === 'TEARDOWN') this.#socket.end();
-  }
-
-  /** Returns the status; puts what belongs to the reply into `headers`. */
-  #serve(request: RtspRequest, headers: RtspHeaders): number {
-    const { method } = request;
-    if (method === 'OPTIONS') {
-      headers.set('Public', METHODS);
-      return 200;
-    }
-    if (!METHODS.split(', ').includes(method)) return 501;
-    const path = pathOf(request.url);
-    if (path === null) return 404;
-    if (method === 'DESCRIBE') {
-      headers.set('Content-Type', 'application/sdp');
-      headers.set('Content-Base', baseOf(request.url));
-      return 200;
-    }
-    if (method === 'SETUP') return this.#setUp(request, path, headers);
-    const session = request.headers.get('Session')?.split(';')[0]?.trim() ?? null;
-    if (this.#session === null || session !== this.#session) {
-      // Some clients keep a connection alive before there is a session.
-      return session === null && method === 'GET_PARAMETER' ? 200 : 454;
-    }
-    headers.set('Session', `${this.#session};timeout=${SESSION_TIMEOUT_MS / 1000}`);
-    if (method === 'PLAY') return this.#play(request, headers);
-    if (method === 'PAUSE') this.#isPlaying = false;
-    if (method === 'TEARDOWN') {
-      this.#isPlaying = false;
-      this.#session = null;
-    }
-    return 200;
-  }
-
-  #setUp(request: RtspRequest, path: string, headers: RtspHeaders): number {
-    if (path !== 'video' && path !== 'audio') return path === '' ? 459 : 404;
-    const session = request.headers.get('Session')?.split(';')[0]?.trim() ?? null;
-    if (session !== null && session !== this.#session) return 454;
-    if (this.#isPlaying) return 455;
-    const offers = request.headers.get('Transport')?.split(',') ?? [];
-    const offer = offers.find((one) => /RTP\/AVP\/TCP/i.test(one));
-    if (offer === undefined) return 461;
-    const asked = Number(/interleaved=(\d{1,3})/i.exec(offer)?.[1] ?? Number.NaN);
-    const isFree = (channel: number) =>
-      [...this.#tracks.values()].every((track) => track.channel >> 1 !== channel >> 1);
-    let channel = Number.isNaN(asked) || asked > 254 ? 0 : asked & ~1;
-    while (!isFree(channel) && this.#tracks.get(path)?.channel !== channel) channel = (channel + 2) % 256;
-    const { clip } = this.#options;
-    const source = path === 'video' ? LiveSource.video(clip) : LiveSource.audio(clip);
-    this.#tracks.set(path, { source, control: request.url, channel });
-    this.#session ??= randomBytes(8).toString('hex');
-    headers.set('Session', `${this.#session};timeout=${SESSION_TIMEOUT_MS / 1000}`);
-    const ssrc = source.ssrc.toString(16).padStart(8, '0').toUpperCase();
-    headers.set('Transport', `RTP/AVP/TCP;unicast;interleaved=${channel}-${channel + 1};ssrc=${ssrc}`);
-    return 200;
-  }
-
-  #play(_request: RtspRequest, headers: RtspHeaders): number {
-    if (this.#tracks.size === 0) return 455;
-    const now = this.#utc;
-    headers.set('Range', 'npt=now-');
-    if (this.#isPlaying) return 200;
-    const starts = [...this.#tracks.values()].map(({ source }) => source.seek(now));
-    // The moment that all the rtptimes stand for is the picture's first; the sound before it is not sent.
-    const start = Math.min(...starts);
-    headers.set(
-      'RTP-Info',
-      [...this.#tracks.values()]
-        .map(
-          ({ source, control }) => `url=${control};seq=${source.sequenceNumber};rtptime=${source.timestampAt(start)}`,
-        )
-        .join(','),
-    );
-    return 200;
-  }
-
-  #start(): void {
-    if (this.#isPlaying) return;
-    this.#isPlaying = true;
-    this.#report();
-    this.#sendDue();
-  }
-
-  #tick(): void {
-    const now = this.#options.clock.now();
-    if (now - this.#lastSign > SESSION_TIMEOUT_MS) {
-      this.close();
-      return;
-    }
-    if (this.#isPlaying) {
-      if (now - this.#lastReport >= REPORT_INTERVAL_MS) this.#report();
-      this.#sendDue();
-    }
-    this.#scheduleTick();
-  }
-
-  #scheduleTick(): void {
-    this.#cancelTick = this.#options.clock.schedule(TICK_MS, () => this.#tick());
-  }
-
-  #report(): void {
-    this.#lastReport = this.#options.clock.now();
-    for (const { source, channel } of this.#tracks.values()) this.#send(channel + 1, source.report(this.#utc));
-  }
-
-  /** Sends what is due by now, picture and sound in the order of their time. */
-  #sendDue(): void {
-    const now = this.#utc;
-    this.#socket.cork();
-    for (const [name, { source, channel }] of this.#tracks) {
-      for (;;) {
-        const packets = source.next(now, (isKeyFrame) => this.#drops(name, isKeyFrame));
-        if (packets === null) break;
-        for (const packet of packets) this.#send(channel, packet);
+    if (this.#session?.isPlaying === true) {
+      const utcMs = this.#clock.utc();
+      for (const { track, rtcpChannel } of this.#session.deliveries.values()) {
+        this.#send(rtcpChannel, track.goodbye(utcMs));
       }
     }
-    this.#socket.uncork();
+    this.#endSession();
+    this.#reader.close();
+    this.#socket.end();
+    this.#cancelTimeout();
+    this.#cancelTimeout = this.#clock.schedule(CLOSE_GRACE_MS, () => this.#socket.destroy());
   }
 
-  #drops(name: string, isKeyFrame: boolean): boolean {
+  #watchForSilence(): void {
+    const leftMs = this.#lastSignMs + SESSION_TIMEOUT_MS - this.#clock.now();
+    if (leftMs <= 0) this.close();
+    else this.#cancelTimeout = this.#clock.schedule(leftMs, () => this.#watchForSilence());
+  }
+
+  // Requests.
+
+  #answer(request: RtspRequest): void {
+    this.#reply(this.#serve(request), request.headers.get('CSeq'));
+  }
+
+  #reply(reply: Reply, sequence: string | null): void {
+    const headers = new RtspHeaders(reply.headers ?? []);
+    const all = new RtspHeaders([...(sequence === null ? [] : [['CSeq', sequence] as const]), ...headers]);
+    const body = reply.body === undefined ? {} : { body: new TextEncoder().encode(reply.body) };
+    if (this.#socket.writable) this.#socket.write(serializeResponse({ status: reply.status, headers: all, ...body }));
+    if (this.#socket.writableLength > MAX_WAITING_BYTES_WITH_REPLIES) this.#socket.pause();
+    reply.afterwards?.();
+  }
+
+  #serve(request: RtspRequest): Reply {
+    const { method } = request;
+    const required = request.headers.get('Require');
+    if (required !== null) return { status: 551, headers: [['Unsupported', required]] };
+    if (method === 'OPTIONS') return { status: 200, headers: [['Public', METHODS.join(', ')]] };
+    if (!METHODS.includes(method)) return { status: 501, headers: [['Public', METHODS.join(', ')]] };
+
+    const address = readUrl(request.url);
+    if (address === null) return { status: 400 };
+    const { url, target } = address;
+    if (target === null) return { status: 404 };
+    if (method === 'DESCRIBE') return this.#describe(url, target);
+    const sessionId = request.headers.get('Session')?.split(';', 1)[0]?.trim() ?? null;
+    if (sessionId !== null && sessionId !== this.#session?.id) return { status: 454 };
+    if (method === 'SETUP') return this.#setUp(url, target, request.headers.get('Transport') ?? '', sessionId);
+    if (sessionId === null || this.#session === null) {
+      // Clients keep a connection alive before they have a session.
+      if (method === 'GET_PARAMETER' && request.body.length === 0) return { status: 200 };
+      return { status: 454 };
+    }
+    if (target.stream !== this.#session.stream) return { status: 455 };
+    const reply = this.#serveInSession(request, target, this.#session);
+    return { ...reply, headers: [['Session', sessionHeader(sessionId)], ...(reply.headers ?? [])] };
+  }
+
+  #serveInSession(request: RtspRequest, target: Target, session: Session): Reply {
+    switch (request.method) {
+      case 'PLAY':
+        return this.#play(session);
+      case 'PAUSE':
+        this.#pause(session);
+        return { status: 200 };
+      case 'TEARDOWN':
+        if (target.track !== null) session.deliveries.delete(target.track);
+        if (target.track === null || session.deliveries.size === 0) this.#endSession();
+        return { status: 200 };
+      default:
+        // There are no parameters; without any it is a sign of life.
+        return { status: request.body.length === 0 ? 200 : 451 };
+    }
+  }
+
+  #describe(url: string, target: Target): Reply {
+    if (target.track !== null) return { status: 404 };
+    const body = describeStream(this.#streams[target.stream], this.#socket.localAddress ?? '127.0.0.1');
+    const base = `${url.replace(/\?.*$/, '').replace(/\/$/, '')}/`;
+    const headers: Reply['headers'] = [
+      ['Content-Base', base],
+      ['Content-Type', 'application/sdp'],
+    ];
+    return { status: 200, headers, body };
+  }
+
+  #setUp(url: string, target: Target, transport: string, sessionId: string | null): Reply {
+    const kind = target.track;
+    if (kind === null) return { status: 459 };
+    // A second session on a connection whose session lives would have no end.
+    if (sessionId === null && this.#session !== null) return { status: 455 };
+    if (this.#session !== null && (this.#session.isPlaying || this.#session.stream !== target.stream)) {
+      return { status: 455 };
+    }
+    const offer = transport.split(',').find((text) => /^ *RTP\/AVP\/TCP *(?:;|$)/i.test(text));
+    if (offer === undefined) return { status: 461 };
+    const deliveries = this.#session?.deliveries ?? new Map<'video' | 'audio', Delivery>();
+    deliveries.delete(kind);
+    const payloadType = kind === 'video' ? VIDEO_PAYLOAD_TYPE : AUDIO_PAYLOAD_TYPE;
+    const track = new LiveTrack(this.#streams[target.stream][kind], payloadType);
+    const [rtpChannel, rtcpChannel] = chooseChannels(offer, [...deliveries.values()]);
+    deliveries.set(kind, { track, url, rtpChannel, rtcpChannel });
+    this.#reader.setChannels([...deliveries.values()].flatMap((one) => [one.rtpChannel, one.rtcpChannel]));
+    this.#session ??= { id: randomBytes(12).toString('hex'), stream: target.stream, deliveries, isPlaying: false };
+    const ssrc = track.ssrc.toString(16).toUpperCase().padStart(8, '0');
+    const headers: Reply['headers'] = [
+      ['Transport', `RTP/AVP/TCP;unicast;interleaved=${rtpChannel}-${rtcpChannel};ssrc=${ssrc}`],
+      ['Session', sessionHeader(this.#session.id)],
+    ];
+    return { status: 200, headers };
+  }
+
+  #play(session: Session): Reply {
+    const range: [string, string] = ['Range', 'npt=now-'];
+    if (session.isPlaying) return { status: 200, headers: [range] };
+    const utcMs = this.#clock.utc();
+    const startMs = seekToKeyFrame(session, utcMs);
+    const info = [...session.deliveries.values()].map(
+      ({ track, url }) => `url=${url};seq=${track.sequenceNumber};rtptime=${track.timestampAt(startMs)}`,
+    );
+    const afterwards = () => {
+      session.isPlaying = true;
+      this.#awaitsKeyFrame = false;
+      this.#report(session, startMs);
+      this.#sendDue(session, utcMs);
+    };
+    return { status: 200, headers: [range, ['RTP-Info', info.join(',')]], afterwards };
+  }
+
+  #pause(session: Session): void {
+    session.isPlaying = false;
+    this.#cancelSending();
+  }
+
+  #endSession(): void {
+    if (this.#session !== null) this.#pause(this.#session);
+    this.#session = null;
+  }
+
+  // Media.
+
+  /** Sends what is due by now, in the order of its time, and comes back when more is. */
+  #sendDue(session: Session, utcMs: number): void {
+    if (Math.abs(nextDelivery(session).track.nextMs - utcMs) > MAX_CLOCK_STEP_MS + longestGroupMs) {
+      seekToKeyFrame(session, utcMs);
+      this.#report(session, utcMs);
+    }
+    if (this.#clock.now() - this.#lastReportMs >= REPORT_INTERVAL_MS) this.#report(session, utcMs);
+    this.#socket.cork();
+    let next = nextDelivery(session);
+    while (next.track.nextMs <= utcMs) {
+      if (this.#mustSkip(next.track)) next.track.skip();
+      else for (const packet of next.track.take()) this.#send(next.rtpChannel, packet);
+      next = nextDelivery(session);
+    }
+    this.#socket.uncork();
+    this.#cancelSending = this.#clock.schedule(Math.max(1, next.track.nextMs - this.#clock.utc()), () =>
+      this.#sendDue(session, this.#clock.utc()),
+    );
+  }
+
+  /** Whether the next unit is left out, since the viewer does not keep up or has missed what it refers to. */
+  #mustSkip(track: LiveTrack): boolean {
     const isFull = this.#socket.writableLength > MAX_WAITING_BYTES;
-    if (name !== 'video') return isFull;
-    this.#skipsToKeyFrame = isFull || (this.#skipsToKeyFrame && !isKeyFrame);
-    return this.#skipsToKeyFrame;
+    if (track.kind === 'audio') return isFull;
+    this.#awaitsKeyFrame = isFull || (this.#awaitsKeyFrame && !track.nextIsKeyFrame);
+    return this.#awaitsKeyFrame;
+  }
+
+  #report(session: Session, utcMs: number): void {
+    this.#lastReportMs = this.#clock.now();
+    for (const { track, rtcpChannel } of session.deliveries.values()) {
+      this.#send(rtcpChannel, track.senderReport(utcMs));
+    }
   }
 
   #send(channel: number, packet: Uint8Array): void {
-    if (!this.#socket.destroyed) this.#socket.write(serializeInterleaved(channel, packet));
+    if (this.#socket.writable) this.#socket.write(serializeInterleaved(channel, packet));
   }
 }
 
-/** What follows `/demo` in the URL, without slashes: '' for the whole; null for another path. */
-function pathOf(url: string): string | null {
-  const path = /^rtsps?:\/\/[^/]*(\/[^?]*)/i.exec(url)?.[1] ?? '';
-  const match = /^\/demo(?:\/(video|audio)?)?\/?$/.exec(path);
-  return match === null ? null : (match[1] ?? '');
+/** So far the media may lie behind the clock when play begins: the sub stream's distance between key frames. */
+const longestGroupMs = 2_000;
+
+/**
+ * Puts all tracks at the last key frame, so that a picture can be shown at once: the sound, too, begins there.
+ * @returns its time, UTC in milliseconds
+ */
+function seekToKeyFrame(session: Session, utcMs: number): number {
+  const startMs = session.deliveries.get('video')?.track.keyFrameMs(utcMs) ?? utcMs;
+  for (const { track } of session.deliveries.values()) track.seek(startMs);
+  return startMs;
 }
 
-function baseOf(url: string): string {
-  return url.endsWith('/') ? url : `${url}/`;
+/** The track whose unit is due first. */
+function nextDelivery(session: Session): Delivery {
+  return [...session.deliveries.values()].reduce((first, one) => (one.track.nextMs < first.track.nextMs ? one : first));
 }
+
+function sessionHeader(id: string): string {
+  return `${id};timeout=${SESSION_TIMEOUT_MS / 1000}`;
+}
+
+/** The channels that were asked for, if they are free, else the first pair that is. */
+function chooseChannels(offer: string, others: readonly Delivery[]): [rtp: number, rtcp: number] {
+  const isFree = (channel: number) =>
+    channel <= 255 && others.every((one) => one.rtpChannel !== channel && one.rtcpChannel !== channel);
+  const match = /; *interleaved *= *(\d{1,3})(?: *- *(\d{1,3}))?/i.exec(offer);
+  if (match !== null) {
+    const rtp = Number(match[1]);
+    const rtcp = match[2] === undefined ? rtp + 1 : Number(match[2]);
+    if (rtp !== rtcp && isFree(rtp) && isFree(rtcp)) return [rtp, rtcp];
+  }
+  let rtp = 0;
+  while (!isFree(rtp) || !isFree(rtp + 1)) rtp += 2;
+  return [rtp, rtp + 1];
+}
+
+/** The request's URL without credentials, and what it stands for; null when it is none. */
+function readUrl(text: string): { url: string; target: Target | null } | null {
+  try {
+    const url = parseRtspUrl(text);
+    return { url: formatRtspUrl(url), target: parseTarget(url.path) };
+  } catch {
+    return null;
+  }
+}
+
+function doNothing(): void {}

@@ -76,7 +76,7 @@ export function measureRecording(
     visibleP95: quantile(visible, 0.95),
     waiting: countEvents(recording.events, 'waiting', range) * perMinute,
     dropped: droppedFrames(recording.samples, range) * perMinute,
-    soundBehind: tickPhaseMs === null ? null : soundBehind(recording.ticks, range, tickPhaseMs, basics.p50),
+    soundBehind: tickPhaseMs === null ? null : soundBehind(recording, tickPhaseMs),
   };
 }
 
@@ -146,13 +146,15 @@ function droppedFrames(samples: readonly SampleRecord[], range: Range): number {
   return dropped;
 }
 
-function soundBehind(ticks: readonly number[], range: Range, phaseMs: number, pictureP50: number): number {
-  const delays = ticks
-    .filter((ms) => isIn(ms, range))
-    .map((ms) => {
-      // A tick a second: of the moments that it can be of, the one that puts it from 300 ms before the picture to 700 after.
-      const earliest = pictureP50 - 300;
-      return earliest + ((((ms - phaseMs - earliest) % 1000) + 1000) % 1000);
-    });
-  return median(delays) - pictureP50;
+/** The ticks are compared with the pictures of the same stretch of time. */
+function soundBehind({ ticks, frames }: Recording, phaseMs: number): number {
+  const from = ticks[0] ?? Number.POSITIVE_INFINITY;
+  const pictures = frames.filter(({ presentedMs }) => presentedMs >= from);
+  const pictureDelay = median(pictures.map(({ captureMs, presentedMs }) => presentedMs - captureMs));
+  const behind = ticks.map((ms) => {
+    // A tick a second: of the moments that it can be of, the one that puts it from 300 ms before the picture to 700 after.
+    const earliest = pictureDelay - 300;
+    return earliest + ((((ms - phaseMs - earliest) % 1000) + 1000) % 1000) - pictureDelay;
+  });
+  return median(behind);
 }

@@ -59,6 +59,8 @@ const { values: options } = parseArgs({
 });
 
 const FRAME_MS = 40;
+/** How long the sound is listened to after the picture was measured. */
+const LISTEN_MS = 8_000;
 const playerNames = ['floor', 'ours', 'peer', 'plain'] as const;
 type PlayerName = (typeof playerNames)[number];
 
@@ -132,7 +134,8 @@ async function runFloor(scene: Scene): Promise<Result> {
 
 declare const bench: {
   start: StartShowing;
-  record(start: StartShowing, options: Omit<ShowingOptions, 'container'>, listens: boolean): Promise<void>;
+  record(start: StartShowing, options: Omit<ShowingOptions, 'container'>): Promise<void>;
+  listen(): void;
   takeRecording(): Recording;
 };
 
@@ -159,13 +162,17 @@ async function runPage(scene: Scene, pages: BenchPages, name: Exclude<PlayerName
       latency: options.latency,
       muted: !options.unmuted,
     };
-    await tab.page.evaluate((given, listens) => bench.record(bench.start, given, listens), showing, options.unmuted);
+    await tab.page.evaluate((given) => bench.record(bench.start, given), showing);
     await tab.page
       .waitForFunction(() => bench.takeRecording().frames.length > 0, { timeout: 15_000, polling: 50 })
       .catch(() => {});
     const readLoad = watchMachine();
     await delay((window.skipSeconds + window.seconds) * 1000 + 500);
     const load = readLoad();
+    if (options.unmuted) {
+      await tab.page.evaluate(() => bench.listen());
+      await delay(LISTEN_MS);
+    }
     const recording = await tab.page.evaluate(() => bench.takeRecording());
     for (const error of tab.errors) say(`  ${name}'s page: ${error}`);
     const phase =

@@ -159,7 +159,7 @@ const statuses: [status: number, expected: Expectation][] = [
   [404, { state: 'error', code: 'not-found', sentence: /404/ }],
   [403, { state: 'error', code: 'forbidden', sentence: /403/ }],
   [500, { state: 'reconnecting', code: 'server-error', sentence: /500/ }],
-  [503, { state: 'reconnecting', code: 'server-error', sentence: /503/ }],
+  [503, { state: 'reconnecting', code: 'limit-reached', sentence: /503/ }],
 ];
 for (const [status, expected] of statuses) {
   for (const method of ['DESCRIBE', 'SETUP', 'PLAY']) {
@@ -363,7 +363,6 @@ test('a socket that closes at every point of the set-up', { timeout: 240_000 }, 
     assert.equal(state, 'reconnecting', `after ${cutAfterBytes} bytes`);
     assert.match(code ?? '', /^(camera-refused|connection-closed)$/, `after ${cutAfterBytes} bytes`);
     assert.match(message ?? '', /closed/i);
-    // The next connection is healthy after all.
     await cut.close();
     await camera.stop();
   }
@@ -411,7 +410,7 @@ const named: [what: string, options: ScriptedCameraOptions, expected: Expectatio
   [
     'that answers PLAY with 503',
     { on: { PLAY: (request, connection) => connection.reply(request, { status: 503 }) } },
-    { state: 'reconnecting', code: 'server-error', sentence: /503/ },
+    { state: 'reconnecting', code: 'limit-reached', sentence: /503/ },
   ],
   [
     'that talks HTTP',

@@ -61,7 +61,7 @@ describe('a camera and its viewers', () => {
     camera.isOn = false;
     const results: string[] = [];
     for (let viewer = 0; viewer < 100; viewer++) {
-      void outcome(prober.connect(1_000 + 100 * viewer, signal)).then((result) => results.push(result));
+      void outcome(prober.connect(1_000 + 100 * viewer, new AbortController().signal)).then((result) => results.push(result));
     }
     await clock.advance(999);
     assert.equal(results.length, 0);

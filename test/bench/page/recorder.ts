@@ -59,6 +59,8 @@ let recording: Recording;
 let showing: Showing;
 let watched: HTMLVideoElement | null = null;
 let videos = 0;
+let offset = 0;
+let listens = false;
 
 /** Wall-clock time minus performance.now(), by the tick of the wall clock: performance.timeOrigin can be off by a bit. */
 function wallClockOffset(): number {
@@ -72,12 +74,8 @@ function wallClockOffset(): number {
   return Math.min(...offsets);
 }
 
-export async function record(
-  start: StartShowing,
-  options: Omit<ShowingOptions, 'container'>,
-  listens: boolean,
-): Promise<void> {
-  const offset = wallClockOffset();
+export async function record(start: StartShowing, options: Omit<ShowingOptions, 'container'>): Promise<void> {
+  offset = wallClockOffset();
   const container = document.createElement('div');
   container.style.cssText = 'width:640px;height:360px';
   document.body.append(container);
@@ -102,7 +100,7 @@ export async function record(
       });
     }
     recording.events.push({ type: 'video', ms: performance.now() + offset, video: number });
-    if (listens && !location.hash) listenForTicks(video, offset, (ms) => recording.ticks.push(ms));
+    if (listens) listenForTicks(video, offset, (ms) => recording.ticks.push(ms));
     const onFrame = (_now: number, metadata: VideoFrameCallbackMetadata) => {
       if (watched !== video) return;
       const callbackMs = performance.now() + offset;
@@ -147,6 +145,12 @@ export async function record(
 
 export function setMuted(muted: boolean): void {
   showing.setMuted?.(muted);
+}
+
+/** Begins to note the camera's ticks. Not before the picture was measured: tapping the sound disturbs the player. */
+export function listen(): void {
+  listens = true;
+  if (watched !== null) listenForTicks(watched, offset, (ms) => recording.ticks.push(ms));
 }
 
 export function takeRecording(): Recording {

@@ -118,8 +118,10 @@ test('delimiters, filler and ends of sequences are stripped, SEI stays', () => {
 });
 
 test('the layers of SVC and MVC stay out of the sample', () => {
-  const recorder = withSets(mid(bytes('6e4080c0'), 0), mid(IDR, 0), end(bytes('7440c0aabb'), 0));
-  assert.deepEqual(recorder.samples, [[hex(IDR)]]);
+  const prefix = bytes('6e4080c0');
+  const slices = [mid(prefix, 0), mid(IDR, 0), mid(prefix, 0), mid(IDR_SECOND, 0)];
+  const recorder = withSets(...slices, end(bytes('7440c0aabb'), 0));
+  assert.deepEqual(recorder.samples, [[hex(IDR), hex(IDR_SECOND)]]);
 });
 
 // Parameter sets.
@@ -418,6 +420,14 @@ test('intra refresh: decoding starts at a recovery point, and each is an entry p
   assert.deepEqual(recorder.times, [1, 2, 3]);
   assert.deepEqual(recorder.keys, [true, false, true]);
   assert.equal(recorder.units[0]?.config?.codec, 'avc1.640028');
+});
+
+test('an entry point without IDR carries a recovery point of 0 frames, which is what Chromium looks for', () => {
+  const added = '06018480';
+  const late = withSets(mid(RECOVERY_LATER, 1), end(P, 1), end(P, 2));
+  assert.deepEqual(late.samples, [[`06${added}`, hex(RECOVERY_LATER), hex(P)], [hex(P)]]);
+  assert.deepEqual(withSets(end(I, 0)).samples, [[`06${added}`, hex(I)]]);
+  assert.deepEqual(withSets(mid(RECOVERY_NOW, 0), end(I, 0)).samples, [[hex(RECOVERY_NOW), hex(I)]]);
 });
 
 test('a recovery point that claims to be right at once needs intra slices', () => {

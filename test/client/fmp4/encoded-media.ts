@@ -48,3 +48,13 @@ export async function readAdtsBlocks(path: string): Promise<Uint8Array[]> {
   }
   return blocks;
 }
+
+/** What FFmpeg reads in the headers of a file's first access unit, field by field. */
+export async function traceHeaders(path: string): Promise<string> {
+  const args = ['-nostdin', '-v', 'trace', '-i', path, '-c', 'copy', '-bsf:v', 'trace_headers'];
+  const { stderr } = await run('ffmpeg', [...args, '-frames:v', '1', '-f', 'null', '-'], {
+    timeout: 30_000,
+    maxBuffer: 1 << 26,
+  });
+  return stderr;
+}

@@ -3,13 +3,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { BitReader } from '../../../client/codec/bit-reader.js';
+import { BitWriter } from '../../../client/codec/bit-writer.js';
+import { parseSps } from '../../../client/codec/h264-sps.js';
+import { escapeNalUnit, unescapeNalUnit } from '../../../client/codec/nal-unit.js';
 import { createDepacketizer } from '../../../client/depacketizer/registry.js';
 import { Mp4FileWriter } from '../../../client/fmp4/muxer.js';
 import { AacPacketizer } from '../../../shared/packetizer/aac.js';
 import { H264Packetizer } from '../../../shared/packetizer/h264.js';
 import { parseRtpPacket } from '../../../shared/rtp-packet.js';
 import { audioFormat, videoFormat } from '../depacketizer/rtp-fixtures.js';
-import { ffmpeg, ffprobe, frameHashes, readAccessUnits, readAdtsBlocks } from './encoded-media.js';
+import { ffmpeg, ffprobe, frameHashes, readAccessUnits, readAdtsBlocks, traceHeaders } from './encoded-media.js';
 
 let directory: string;
 before(async () => {
@@ -37,20 +41,27 @@ interface Result {
   droppedUnits: number;
 }
 
+interface Streams {
+  /** NAL units by access unit. */
+  video: Uint8Array[][];
+  /** Raw data blocks. */
+  audio?: Uint8Array[];
+  /** AudioSpecificConfig in hexadecimal. */
+  audioConfig?: string;
+  /** Asked for every packet of video. */
+  isLost?: () => boolean;
+}
+
 /** Sends elementary streams through packets and depacketizers into a file. */
-async function record(
-  name: string,
-  video: Uint8Array[][],
-  audio: Uint8Array[] | null,
-  audioConfig = '',
-): Promise<Result> {
+async function record(name: string, streams: Streams): Promise<Result> {
+  const { video, audio = [], audioConfig = '', isLost = () => false } = streams;
   const chunks: Uint8Array[] = [];
   const errors: string[] = [];
   const tracks = [
     { trackId: 1, timescale: 90_000 },
     { trackId: 2, timescale: 48_000 },
   ];
-  const writer = new Mp4FileWriter(audio === null ? tracks.slice(0, 1) : tracks, {
+  const writer = new Mp4FileWriter(audio.length === 0 ? tracks.slice(0, 1) : tracks, {
     onBytes: (bytes) => chunks.push(bytes),
     onError: (error) => errors.push(error.code),
   });
@@ -63,11 +74,11 @@ async function record(
   const options = { ssrc: 1, sequenceNumber: 65_530, maxPayloadBytes: 900 };
   const videoPacketizer = new H264Packetizer({ ...options, payloadType: 96 });
   const audioPacketizer = new AacPacketizer({ ...options, payloadType: 97, maxPayloadBytes: 200 });
-  const audioUnits = audio ?? [];
   let sentAudio = 0;
+  let lost = 0;
   const sendAudio = (untilSeconds: number) => {
-    for (; sentAudio < audioUnits.length && sentAudio * 1_024 <= untilSeconds * 48_000; sentAudio++) {
-      for (const bytes of audioPacketizer.packetize(audioUnits.slice(sentAudio, sentAudio + 1), sentAudio * 1_024)) {
+    for (; sentAudio < audio.length && sentAudio * 1_024 <= untilSeconds * 48_000; sentAudio++) {
+      for (const bytes of audioPacketizer.packetize(audio.slice(sentAudio, sentAudio + 1), sentAudio * 1_024)) {
         const packet = parseRtpPacket(bytes);
         assert.ok(packet !== null);
         audioDepacketizer.push(packet, sentAudio * 1_024, 0);
@@ -78,7 +89,12 @@ async function record(
     for (const bytes of videoPacketizer.packetize(nalUnits, index * FRAME_TICKS)) {
       const packet = parseRtpPacket(bytes);
       assert.ok(packet !== null);
-      videoDepacketizer.push(packet, index * FRAME_TICKS, 0);
+      if (isLost()) {
+        lost++;
+        continue;
+      }
+      videoDepacketizer.push(packet, index * FRAME_TICKS, lost);
+      lost = 0;
     }
     sendAudio(index / 25);
   }
@@ -138,7 +154,7 @@ for (const { name, size, x264, options = [] } of streams) {
   test(`H.264 ${name}: every frame of the file is the source's`, async () => {
     const source = await encode(name.replace(/\W/g, '_'), size, x264, ...options);
     const units = await readAccessUnits(source);
-    const { path, droppedUnits, errors } = await record(name.replace(/\W/g, '_'), units, null);
+    const { path, droppedUnits, errors } = await record(name.replace(/\W/g, '_'), { video: units });
     assert.deepEqual(errors, []);
     assert.equal(droppedUnits, 0);
     const expected = await frameHashes(source, 'v:0');
@@ -164,7 +180,11 @@ test('H.264 and AAC: all frames of both, and the sizes and rates that the stream
     adts,
   );
   const blocks = await readAdtsBlocks(adts);
-  const { path, errors } = await record('both', await readAccessUnits(source), blocks, '1190');
+  const { path, errors } = await record('both', {
+    video: await readAccessUnits(source),
+    audio: blocks,
+    audioConfig: '1190',
+  });
   assert.deepEqual(errors, []);
   assert.deepEqual(await frameHashes(path, 'v:0'), await frameHashes(source, 'v:0'));
   assert.deepEqual(await frameHashes(path, 'a:0'), await frameHashes(adts, 'a:0'));
@@ -179,9 +199,70 @@ test('a change of resolution in mid-stream survives in the file', async () => {
   const first = await encode('day', '320x240', 'keyint=25:bframes=0', '-pix_fmt', 'yuv420p');
   const second = await encode('night', '176x144', 'keyint=25:bframes=0', '-pix_fmt', 'yuv420p');
   const units = [...(await readAccessUnits(first)), ...(await readAccessUnits(second))];
-  const { path } = await record('change', units, null);
+  const { path } = await record('change', { video: units });
   // framemd5 scales to the first size, so sizes are what tells the frames apart.
   const frames = await ffprobe('-of', 'compact', '-show_entries', 'frame=width,height', path);
   const sizes = [...frames.matchAll(/width=(\d+)\|height=(\d+)/g)].map((match) => `${match[1]}x${match[2]}`);
   assert.deepEqual(sizes, [...Array(60).fill('320x240'), ...Array(60).fill('176x144')]);
+});
+
+test('whatever packets are lost, every frame in the file is one of the source, and none is damaged', async () => {
+  const source = await encode('lossy', '320x240', 'keyint=10:slices=2:bframes=0', '-pix_fmt', 'yuv420p');
+  const expected = await frameHashes(source, 'v:0');
+  // 60 access units in some 250 packets; the same ones are lost every time.
+  let state = 12_345;
+  const isLost = () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
+    return state / 2 ** 31 < 0.02;
+  };
+  const { path, droppedUnits } = await record('lossy', { video: await readAccessUnits(source), isLost });
+  const found = await frameHashes(path, 'v:0');
+  assert.ok(droppedUnits > 5 && found.length > 15, `${droppedUnits} dropped, ${found.length} in the file`);
+  assert.deepEqual(
+    found.filter((hash) => !expected.includes(hash)),
+    [],
+  );
+});
+
+test('an intra refresh that is joined late is right once it has gone round', async () => {
+  const source = await encode('late', '320x240', 'keyint=20:intra-refresh=1:bframes=0', '-pix_fmt', 'yuv420p');
+  const expected = await frameHashes(source, 'v:0');
+  const units = await readAccessUnits(source);
+  // The parameter sets come again with each refresh.
+  const { path } = await record('late', { video: units.slice(5) });
+  const found = await frameHashes(path, 'v:0');
+  assert.ok(found.length >= 20, `${found.length} frames`);
+  assert.deepEqual(found, expected.slice(-found.length));
+});
+
+/** An SPS of Baseline or Main as many cameras send it: with all of its VUI cut off. */
+function withoutVui(nalUnit: Uint8Array): Uint8Array {
+  const sps = parseSps(nalUnit);
+  assert.ok(sps?.restrictionSlot === null, 'x264 writes a restriction');
+  const rbsp = unescapeNalUnit(nalUnit);
+  // vui_parameters_present_flag lies where the parameter set is still one when it ends there.
+  for (let offset = 8 * rbsp.length; offset > 40; offset--) {
+    const source = new BitReader(rbsp);
+    const bits = new BitWriter(rbsp.length + 1);
+    while (source.position < offset) bits.write(source.unsigned(1), 1);
+    if (!source.flag()) continue;
+    bits.write(0b01, 2);
+    const candidate = escapeNalUnit(bits.bytes());
+    const parsed = parseSps(candidate);
+    if (parsed?.restrictionSlot?.offset === offset && !parsed.restrictionSlot.hasVui) return candidate;
+  }
+  throw new Error('No VUI found.');
+}
+
+test('a Baseline stream without VUI gets a restriction, and decodes as before without delay', async () => {
+  const source = await encode('bare', '320x240', 'keyint=25', '-profile:v', 'baseline', '-pix_fmt', 'yuv420p');
+  const units = await readAccessUnits(source);
+  const isSps = (nalUnit: Uint8Array) => ((nalUnit[0] ?? 0) & 0x1f) === 7;
+  const bare = units.map((unit) => unit.map((nalUnit) => (isSps(nalUnit) ? withoutVui(nalUnit) : nalUnit)));
+  const { path } = await record('bare', { video: bare });
+  assert.deepEqual(await frameHashes(path, 'v:0'), await frameHashes(source, 'v:0'));
+  const trace = await traceHeaders(path);
+  assert.match(trace, /bitstream_restriction_flag\s+1 = 1/);
+  assert.match(trace, /max_num_reorder_frames\s+1 = 0/);
+  assert.match(trace, /max_dec_frame_buffering\s+\d+ = \d/);
 });
