@@ -236,7 +236,7 @@ export class Viewer {
     const afterwards = () => {
       session.isPlaying = true;
       this.#awaitsKeyFrame = false;
-      this.#report(session, startMs);
+      this.#report(session, utcMs);
       this.#sendDue(session, utcMs);
     };
     return { status: 200, headers: [range, ['RTP-Info', info.join(',')]], afterwards };

@@ -147,7 +147,8 @@ function droppedFrames(samples: readonly SampleRecord[], range: Range): number {
 }
 
 /** The ticks are compared with the pictures of the same stretch of time. */
-function soundBehind({ ticks, frames }: Recording, phaseMs: number): number {
+function soundBehind({ ticks: played, frames, outputDelayMs }: Recording, phaseMs: number): number {
+  const ticks = played.map((ms) => ms + (outputDelayMs ?? 0));
   const from = ticks[0] ?? Number.POSITIVE_INFINITY;
   const pictures = frames.filter(({ presentedMs }) => presentedMs >= from);
   const pictureDelay = median(pictures.map(({ captureMs, presentedMs }) => presentedMs - captureMs));

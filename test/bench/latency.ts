@@ -135,7 +135,7 @@ async function runFloor(scene: Scene): Promise<Result> {
 declare const bench: {
   start: StartShowing;
   record(start: StartShowing, options: Omit<ShowingOptions, 'container'>): Promise<void>;
-  listen(): void;
+  listen(ms: number): Promise<void>;
   takeRecording(): Recording;
 };
 
@@ -170,8 +170,7 @@ async function runPage(scene: Scene, pages: BenchPages, name: Exclude<PlayerName
     await delay((window.skipSeconds + window.seconds) * 1000 + 500);
     const load = readLoad();
     if (options.unmuted) {
-      await tab.page.evaluate(() => bench.listen());
-      await delay(LISTEN_MS);
+      await tab.page.evaluate((ms) => bench.listen(ms), LISTEN_MS);
     }
     const recording = await tab.page.evaluate(() => bench.takeRecording());
     for (const error of tab.errors) say(`  ${name}'s page: ${error}`);

@@ -1,9 +1,10 @@
 // Builds dist/ from a checkout: compiles with `tsc -b`, bundles the element into one file, copies the static files that
 // the proxy serves. Needs nothing but Node and the packages of `npm ci`.
-//   node test/support/build.mjs [--with-tests]     --with-tests type-checks test/ as well
+//   node test/support/build.mjs [--with-tests] [--clean]
+// --with-tests type-checks test/ as well; --clean begins with an empty dist/.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -58,6 +59,7 @@ function copyWhenChanged(source, target) {
   copyFileSync(source, target);
 }
 
+if (process.argv.includes('--clean')) rmSync(join(root, 'dist'), { recursive: true, force: true });
 compile(process.argv.includes('--with-tests') ? ['.'] : ['shared', 'client', 'proxy']);
 await bundleElement();
 for (const folder of ['proxy/demo', 'proxy/wall']) copyStaticFiles(folder);

@@ -1,6 +1,6 @@
 import type { createVideoClockReader as CreateReader } from '../../support/picture-clock.mjs';
 import type { Showing, ShowingOptions, StartShowing } from './showing.js';
-import { listenForTicks } from './tick-listener.js';
+import { listenForTicks, measureOutputDelay } from './tick-listener.js';
 
 /** Notes, for every frame that the browser presents, when the camera made it and when it came on screen. */
 
@@ -46,8 +46,10 @@ export interface Recording {
   unreadable: number;
   events: EventRecord[];
   samples: SampleRecord[];
-  /** When a tick's first sample was played. */
+  /** When each tick's first sample was given to the audio output. */
   ticks: number[];
+  /** How much later it is heard, ms; null before `listen` has ended. */
+  outputDelayMs: number | null;
   /** When the picture was asked for. */
   startedMs: number;
 }
@@ -85,6 +87,7 @@ export async function record(start: StartShowing, options: Omit<ShowingOptions, 
     events: [],
     samples: [],
     ticks: [],
+    outputDelayMs: null,
     startedMs: performance.now() + offset,
   };
   showing = await start({ ...options, container });
@@ -147,10 +150,12 @@ export function setMuted(muted: boolean): void {
   showing.setMuted?.(muted);
 }
 
-/** Begins to note the camera's ticks. Not before the picture was measured: tapping the sound disturbs the player. */
-export function listen(): void {
+/** Notes the camera's ticks for a while. Not before the picture was measured: tapping the sound disturbs the player. */
+export async function listen(ms: number): Promise<void> {
   listens = true;
-  if (watched !== null) listenForTicks(watched, offset, (ms) => recording.ticks.push(ms));
+  if (watched !== null) listenForTicks(watched, offset, (tickMs) => recording.ticks.push(tickMs));
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  recording.outputDelayMs = await measureOutputDelay();
 }
 
 export function takeRecording(): Recording {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { after, test } from 'node:test';
 import { WebSocket, WebSocketServer } from 'ws';
@@ -51,7 +52,7 @@ async function startServer(takes: readonly (string | null)[] = ['rtsp.onvif.org'
     port: 0,
     host: '127.0.0.1',
     handleProtocols: (protocols) => [...protocols][0] ?? false,
-    verifyClient: ({ req }) => {
+    verifyClient: ({ req }: { req: IncomingMessage }) => {
       const offer = req.headers['sec-websocket-protocol'];
       offers.push(`${req.url} ${offer ?? 'none'}`);
       return takes.includes(offer ?? null);
