@@ -119,7 +119,7 @@ export class CameraSession implements Connection {
       },
       onDrain: () => {
         this.#open?.relay.onDrain();
-        this.#viewer.resume();
+        if (this.#viewer.isPaused) this.#viewer.resume();
       },
       onClose: () => void this.#onViewerClose(),
     });

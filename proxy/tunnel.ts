@@ -66,7 +66,8 @@ export class Tunnel implements Connection {
     this.#viewer.attach({
       onData: (bytes) => this.#onViewerData(bytes),
       onDrain: () => {
-        if (this.#upstream?.isPaused) this.#upstream.resume();
+        if (!this.#upstream?.isPaused) return;
+        this.#upstream.resume();
         this.#silence.restart();
       },
       onClose: () => this.#onViewerClose(),

@@ -112,6 +112,10 @@ export class Viewer {
     this.#socket.uncork();
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   /** Leaves the viewer's further bytes in its own hands. */
   pause(): void {
     this.#isPaused = true;

@@ -202,6 +202,13 @@ export class H264ParameterSets {
         : 'invalid';
   }
 
+  /** Whether an SPS or PPS NAL unit only repeats one that is remembered. */
+  knows(nalUnit: Uint8Array): boolean {
+    const sets = ((nalUnit[0] ?? 0) & 0x1f) === H264NalType.sps ? this.#spsById : this.#ppsById;
+    for (const known of sets.values()) if (equalBytes(known.nalUnit, nalUnit)) return true;
+    return false;
+  }
+
   #addSps(nalUnit: Uint8Array): 'changed' | 'known' | 'invalid' {
     for (const known of this.#spsById.values()) if (equalBytes(known.nalUnit, nalUnit)) return 'known';
     const sps = parseSps(nalUnit);

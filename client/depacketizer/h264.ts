@@ -109,7 +109,6 @@ export class H264Depacketizer implements Depacketizer {
         break;
       case H264NalType.sps:
       case H264NalType.pps:
-        this.#onPictureBoundary();
         this.#onParameterSet(nalUnit);
         break;
       case H264NalType.accessUnitDelimiter:
@@ -132,7 +131,11 @@ export class H264Depacketizer implements Depacketizer {
   }
 
   #onParameterSet(nalUnit: NalUnit): void {
-    const outcome = this.#parameterSets.add(wholeNalUnit(nalUnit));
+    const whole = wholeNalUnit(nalUnit);
+    // GStreamer repeats the sets before every slice of a key frame: inside one picture they say nothing.
+    if (this.#picture.hasBegun && this.#picture.time === this.#time && this.#parameterSets.knows(whole)) return;
+    this.#onPictureBoundary();
+    const outcome = this.#parameterSets.add(whole);
     if (outcome === 'invalid') this.stats.malformedPackets++;
     if (outcome === 'changed') this.#picture.addParameterSet(nalUnit);
     if (nalUnit.type === H264NalType.sps) this.#picture.hasSps = true;

@@ -225,8 +225,6 @@ export class Presentation {
 
   #onOpen(): void {
     URL.revokeObjectURL(this.#objectUrl);
-    // No end, here and in the init segment: that is how Chromium knows to play for low delay.
-    this.#mediaSource.duration = Number.POSITIVE_INFINITY;
     this.#tryStart();
   }
 
@@ -239,6 +237,8 @@ export class Presentation {
     this.#started = true;
     this.#cancelAudioWait?.();
     try {
+      // No end, here and in the init segment: that is how Chromium knows to play for low delay.
+      this.#mediaSource.duration = Number.POSITIVE_INFINITY;
       if (this.#heldVideo !== null) {
         this.#videoFeed = new VideoFeed(this.#mediaSource, this.#heldVideo, this.#policy, this.#queueHandlers());
       }

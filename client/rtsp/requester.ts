@@ -78,6 +78,7 @@ interface PendingRequest {
   readonly headers: () => Iterable<readonly [string, string]>;
   readonly body: Uint8Array;
   readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
   readonly onResponse: ((response: RtspResponse) => void) | undefined;
   /** Null once the caller has its answer (time-out, abort): the response that may yet come is for nobody. */
   settle: ((outcome: RtspResponse | StreamError) => void) | null;
@@ -193,6 +194,7 @@ export class Requester {
         headers,
         body,
         timeoutMs,
+        signal,
         onResponse,
         cancelTimer: () => {},
         settle: (outcome) => {
@@ -240,7 +242,9 @@ export class Requester {
     while (this.#state === 'open' && (this.#concurrent || this.#sent.every((request) => request.settle === null))) {
       const request = this.#queue.shift();
       if (request === undefined) return;
-      this.#send(request);
+      // Its own listener runs later, when one signal aborts several requests.
+      if (request.signal?.aborted) request.settle?.(aborted(request.method, request.signal));
+      else this.#send(request);
     }
   }
 

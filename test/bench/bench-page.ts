@@ -1,30 +1,42 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
-import { startBrowser, type TestBrowser } from '../support/browser.js';
+import { startBrowser, type TestBrowser, type TestPage } from '../support/browser.js';
 import { htmlPage, type PageServer, startPageServer } from '../support/page-server.js';
+import { startProxy } from '../support/proxy.js';
+import type { listen, record, setMuted, takeRecording } from './page/recorder.js';
+import type { ShowingModule, ShowingOptions } from './page/showing.js';
+import { startTunnel } from './tunnel-process.js';
 
-/** A browser and the pages of the benchmarks, on an origin of their own. */
+/** The product, media-stream-library, and a page that leaves everything to the browser. */
+export type PageName = 'ours' | 'peer' | 'plain';
+
+/** What the pages have in `globalThis.bench`: the recorder, and the module that shows the camera. */
+export interface PageBench {
+  module: ShowingModule;
+  record: typeof record;
+  listen: typeof listen;
+  setMuted: typeof setMuted;
+  takeRecording: typeof takeRecording;
+}
+
+/** A browser and the pages of the players, on an origin that is not the proxy's. */
 export interface BenchPages {
   readonly origin: string;
   readonly browser: TestBrowser;
-  /**
-   * Bundles a module of the page and puts it at `/NAME`; the module's exports are there as `globalThis.bench`.
-   * @param entry - path of a TypeScript or JavaScript module
-   */
-  addModule(name: string, entry: string, options?: { withPeer?: boolean }): Promise<void>;
+  /** @param substitute - path of a module that takes the place of ours */
+  add(name: PageName, substitute?: string): Promise<void>;
+  /** Opens a page that was added and waits for its scripts. */
+  open(name: PageName): Promise<TestPage>;
   stop(): Promise<void>;
 }
 
 const here = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 
-/** Path of one of the pages beside this file. */
-export function pageModule(name: string): string {
-  return join(here, 'page', `${name}.ts`);
-}
+declare const bench: PageBench;
 
 export async function startBenchPages(): Promise<BenchPages> {
   const pages = await startPageServer();
@@ -32,7 +44,15 @@ export async function startBenchPages(): Promise<BenchPages> {
   return {
     origin: pages.origin,
     browser,
-    addModule: (name, entry, options = {}) => addModule(pages, name, entry, options.withPeer ?? false),
+    add(name, substitute) {
+      const isReplaced = name === 'ours' && substitute !== undefined;
+      return addPage(pages, name, isReplaced ? resolve(substitute) : join(here, 'page', `${name}.ts`));
+    },
+    async open(name) {
+      const tab = await browser.open(`${pages.origin}/${name}`, { width: 700, height: 500 });
+      await tab.page.waitForFunction(() => typeof bench === 'object');
+      return tab;
+    },
     async stop() {
       await browser.close();
       await pages.stop();
@@ -40,12 +60,12 @@ export async function startBenchPages(): Promise<BenchPages> {
   };
 }
 
-async function addModule(pages: PageServer, name: string, entry: string, withPeer: boolean): Promise<void> {
+async function addPage(pages: PageServer, name: PageName, entry: string): Promise<void> {
   const { outputFiles } = await build({
     stdin: {
       contents: `import * as recorder from './page/recorder.js';
-        import { start } from ${JSON.stringify(entry)};
-        globalThis.bench = { ...recorder, start };`,
+        import * as module from ${JSON.stringify(entry)};
+        globalThis.bench = { ...recorder, module };`,
       resolveDir: here,
       loader: 'ts',
     },
@@ -57,11 +77,46 @@ async function addModule(pages: PageServer, name: string, entry: string, withPee
     logLevel: 'warning',
   });
   pages.set(`/${name}.js`, outputFiles[0]?.text ?? '');
-  let head = '';
-  if (withPeer) {
+  let body = '';
+  if (name === 'peer') {
     const main = require.resolve('media-stream-library');
     pages.set('/media-stream-library.js', readFileSync(join(dirname(main), 'media-stream-library.min.js'), 'utf8'));
-    head = '<script src="/media-stream-library.js"></script>';
+    body = '<script src="/media-stream-library.js"></script>';
   }
-  pages.set(`/${name}`, htmlPage(head, [`/${name}.js`]));
+  pages.set(`/${name}`, htmlPage(body, [`/${name}.js`]));
+}
+
+/** What a player reaches its camera through. */
+export interface Relays {
+  readonly addresses: Pick<ShowingOptions, 'proxyOrigin' | 'cameraName' | 'cameraUrl' | 'tunnelUrl'>;
+  stop(): Promise<void>;
+}
+
+/** Starts the proxies of a player: the product's, the peer's own, or a bare relay. */
+export async function startRelays(
+  name: PageName,
+  cameraUrl: string,
+  pages: BenchPages,
+  substitute?: string,
+): Promise<Relays> {
+  const target = new URL(cameraUrl).host;
+  const cameraName = 'cam';
+  const proxy =
+    name === 'ours'
+      ? await startProxy({ args: ['--camera', `${cameraName}=${cameraUrl}`, '--allow-origin', pages.origin] })
+      : null;
+  const needsTunnel = name !== 'ours' || substitute !== undefined;
+  const tunnel = needsTunnel ? await startTunnel(name === 'peer' ? 'peer' : 'bare', target) : null;
+  return {
+    addresses: {
+      proxyOrigin: proxy?.origin ?? '',
+      cameraName,
+      cameraUrl,
+      tunnelUrl: `ws://127.0.0.1:${tunnel?.port ?? 0}/`,
+    },
+    async stop() {
+      await proxy?.stop();
+      await tunnel?.stop();
+    },
+  };
 }

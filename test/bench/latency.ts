@@ -1,20 +1,15 @@
 // benchmark: glass to glass: from the camera's exposure to the picture on screen, and how far the sound is behind it
 
 import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { delay } from '../support/child-process.js';
 import { type GStreamerCamera, startGStreamerCamera } from '../support/gstreamer-camera.js';
-import { startProxy } from '../support/proxy.js';
-import { type BenchPages, pageModule, startBenchPages } from './bench-page.js';
+import { type BenchPages, type PageBench, type PageName, startBenchPages, startRelays } from './bench-page.js';
 import { startGStreamerClient } from './gstreamer-client.js';
 import { type ImpairedNetwork, type Impairment, startImpairedNetwork } from './impaired-network.js';
 import { type Measurement, measureFloor, measureRecording, type Window } from './latency-measurement.js';
-import type { Recording } from './page/recorder.js';
-import type { ShowingOptions, StartShowing } from './page/showing.js';
 import { type Cell, printTable, say, watchMachine } from './report.js';
 import { median } from './statistics.js';
-import { startTunnel } from './tunnel-process.js';
 
 /*
  * The camera paints the wall-clock time into each frame at the moment when it hands it to the encoder (x264, zerolatency).
@@ -28,7 +23,7 @@ import { startTunnel } from './tunnel-process.js';
 const help = `npm run bench -- latency [OPTIONS]
   --seconds N       measured time of each player (60), after --skip N seconds (5)
   --only NAME       floor, ours, peer or plain (a page that leaves everything to the browser); may be repeated
-  --page PATH       a module with the \`start\` of test/bench/page/showing.ts, measured in the place of ours
+  --page PATH       a module with the exports of test/bench/page/showing.ts, measured in the place of ours
   --camera KIND     video (default) or video+audio
   --latency VALUE   low (default), balanced, smooth or milliseconds
   --unmuted         with sound; needs --camera video+audio
@@ -61,8 +56,8 @@ const { values: options } = parseArgs({
 const FRAME_MS = 40;
 /** How long the sound is listened to after the picture was measured. */
 const LISTEN_MS = 8_000;
-const playerNames = ['floor', 'ours', 'peer', 'plain'] as const;
-type PlayerName = (typeof playerNames)[number];
+const playerNames = ['floor', 'ours', 'peer', 'plain'] as const satisfies (PageName | 'floor')[];
+type PlayerName = PageName | 'floor';
 
 const window: Window = {
   skipSeconds: Number(options.skip),
@@ -132,57 +127,35 @@ async function runFloor(scene: Scene): Promise<Result> {
   return { measurement: measureFloor(frames, window, scene.network?.stallEnds ?? []), load, trace: frames };
 }
 
-declare const bench: {
-  start: StartShowing;
-  record(start: StartShowing, options: Omit<ShowingOptions, 'container'>): Promise<void>;
-  listen(ms: number): Promise<void>;
-  takeRecording(): Recording;
-};
+declare const bench: PageBench;
 
-async function runPage(scene: Scene, pages: BenchPages, name: Exclude<PlayerName, 'floor'>): Promise<Result> {
-  const target = new URL(scene.url).host;
-  const tunnel =
-    name === 'ours' && options.page === undefined ? null : await startTunnel(name === 'peer' ? 'peer' : 'bare', target);
-  const proxy =
-    name !== 'ours'
-      ? null
-      : await startProxy({ args: ['--camera', `cam=${scene.url}`, '--allow', target, '--allow-origin', pages.origin] });
+async function runPage(scene: Scene, pages: BenchPages, name: PageName): Promise<Result> {
   const listener = scene.hasSound
     ? startGStreamerClient(scene.camera.url(scene.mount), { sound: true, pictures: false })
     : null;
   await listener?.firstFrameMs;
-  const tab = await pages.browser.open(`${pages.origin}/${name}`, { width: 700, height: 500 });
+  const relays = await startRelays(name, scene.url, pages, options.page);
+  const tab = await pages.open(name);
   try {
-    await tab.page.waitForFunction(() => 'bench' in globalThis);
-    const showing: Omit<ShowingOptions, 'container'> = {
-      proxyOrigin: proxy?.origin ?? '',
-      cameraName: 'cam',
-      cameraUrl: scene.url,
-      tunnelUrl: `ws://127.0.0.1:${tunnel?.port ?? 0}/`,
-      latency: options.latency,
-      muted: !options.unmuted,
-    };
-    await tab.page.evaluate((given) => bench.record(bench.start, given), showing);
+    const showing = { ...relays.addresses, latency: options.latency, muted: !options.unmuted };
+    await tab.page.evaluate((given) => bench.record(bench.module, given), showing);
     await tab.page
       .waitForFunction(() => bench.takeRecording().frames.length > 0, { timeout: 15_000, polling: 50 })
       .catch(() => {});
     const readLoad = watchMachine();
     await delay((window.skipSeconds + window.seconds) * 1000 + 500);
     const load = readLoad();
-    if (options.unmuted) {
-      await tab.page.evaluate((ms) => bench.listen(ms), LISTEN_MS);
-    }
+    if (options.unmuted) await tab.page.evaluate((ms) => bench.listen(ms), LISTEN_MS);
     const recording = await tab.page.evaluate(() => bench.takeRecording());
-    for (const error of tab.errors) say(`  ${name}'s page: ${error}`);
     const phase =
       listener === null || !options.unmuted ? null : median(listener.ticks.slice(-8).map((ms) => ms % 1000));
     const stallEnds = scene.network?.stallEnds ?? [];
     return { measurement: measureRecording(recording, window, stallEnds, phase), load, trace: recording };
   } finally {
+    for (const error of tab.errors) say(`  ${name}'s page: ${error}`);
     await tab.close();
+    await relays.stop();
     await listener?.stop();
-    await proxy?.stop();
-    await tunnel?.stop();
   }
 }
 
@@ -237,9 +210,7 @@ async function main(): Promise<void> {
   const results = new Map<PlayerName, Result[]>();
   try {
     for (const name of players) {
-      if (name === 'floor') continue;
-      const entry = name === 'ours' && options.page !== undefined ? resolve(options.page) : pageModule(name);
-      await pages.addModule(name, entry, { withPeer: name === 'peer' });
+      if (name !== 'floor') await pages.add(name, options.page);
     }
     for (let round = 0; round < Number(options.rounds); round++) {
       for (const name of players) {

@@ -6,6 +6,7 @@ import { startsKeyFrame } from '../../shared/key-frame.js';
 import { parseRtcp } from '../../shared/rtcp.js';
 import { parseSessionDescription } from '../../shared/session-description.js';
 import { DemoClient, groupUnits, utcMsOf, WallClock } from './demo-client.js';
+import { settle } from './manual-clock.js';
 import { until, within } from './test-peers.js';
 
 const MINUTE = Date.UTC(2026, 4, 1, 12, 34);
@@ -124,7 +125,7 @@ test('RTP-Info gives the first packet of each track, and the time stamp of the m
   assert.equal(utcMsOf(audio?.time ?? 0, audioReport, 32_000), MINUTE + 3_000);
 });
 
-test('time stamps and sequence numbers go on over the end of the clip, for hours', async () => {
+test('time stamps and sequence numbers go on over the end of the clip', async () => {
   const { camera, clock } = await start(MINUTE + 57_000);
   const client = await connect(camera);
   await client.play();
@@ -253,8 +254,7 @@ test('PAUSE stops both tracks; PLAY goes on live, from a key frame', async () =>
   const resumed = client.frames.slice(before);
   assert.equal(resumed[0]?.channel, 1);
   const [report] = client.reports(1).slice(-1);
-  const packets = client.packets(0).slice(-groupUnits(client.packets(0)).length);
-  assert.ok(report !== undefined && packets.length > 0);
+  assert.ok(report !== undefined);
   const first = client.packets(0).find((packet) => packet.sequenceNumber === ((lastNumber + 1) & 0xffff));
   assert.equal(utcMsOf(first?.timestamp ?? 0, report, 90_000), MINUTE + 28_000);
   assert.equal(startsKeyFrame('H264', first?.payload ?? new Uint8Array(0)), true);
@@ -433,8 +433,7 @@ test('a viewer who reads nothing costs little memory, loses whole frames, and is
   units.forEach((unit, index) => {
     assert.equal(unit.packets.at(-1)?.marker, true);
     const previous = units[index - 1];
-    if (previous === undefined || unit.timestamp - previous.timestamp === 3_600) return;
-    if ((unit.timestamp - previous.timestamp) >>> 0 === 3_600) return;
+    if (previous === undefined || (unit.timestamp - previous.timestamp) >>> 0 === 3_600) return;
     gaps++;
     assert.equal(startsKeyFrame('H264', unit.packets[0]?.payload ?? new Uint8Array(0)), true);
   });
@@ -449,13 +448,13 @@ test('requests of a viewer who reads no replies are not answered without end', a
   client.socket.pause();
   const request = Buffer.from(`DESCRIBE ${camera.url} RTSP/1.0\r\nCSeq: 1\r\n\r\n`.repeat(1_000));
   const before = process.memoryUsage().arrayBuffers;
-  // 60 MB of replies, if all were answered.
-  let isFull = false;
-  for (let round = 0; round < 100 && !isFull; round++) {
-    isFull = !client.socket.write(request);
-    await new Promise((resolve) => setImmediate(resolve));
+  // Some 60 MB of replies, if all were answered.
+  for (let round = 0; round < 60; round++) {
+    client.socket.write(request);
+    await settle();
   }
-  assert.ok(process.memoryUsage().arrayBuffers - before < 16_000_000);
+  const grown = process.memoryUsage().arrayBuffers - before;
+  assert.ok(grown < 16_000_000, `the memory of both grew by ${grown} bytes`);
   const other = await connect(camera);
   assert.equal((await other.request('OPTIONS')).status, 200);
 });

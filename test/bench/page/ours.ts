@@ -2,17 +2,22 @@ import type { RtspPlayerElement } from '../../../client/element/rtsp-player.js';
 import type { Showing, ShowingOptions } from './showing.js';
 
 /** The product, as a page uses it: the served script and an element with a camera's name. */
-export async function start(options: ShowingOptions): Promise<Showing> {
+
+export async function prepare(options: ShowingOptions): Promise<void> {
   const script = document.createElement('script');
   script.type = 'module';
   script.src = `${options.proxyOrigin}/rtsp-player.js`;
   document.head.append(script);
+  await customElements.whenDefined('rtsp-player');
+}
+
+export function start(options: ShowingOptions): Showing {
   const player = document.createElement('rtsp-player') as RtspPlayerElement;
   player.setAttribute('src', options.cameraName);
   player.setAttribute('latency', options.latency);
   player.setAttribute('autoplay', '');
   if (options.muted) player.setAttribute('muted', '');
-  await customElements.whenDefined('rtsp-player');
+  player.style.cssText = 'display:block;width:640px;height:360px';
   options.container.append(player);
   return {
     get video() {

@@ -18,7 +18,7 @@ declare const mediaStreamLibrary: {
   };
 };
 
-export async function start(options: ShowingOptions): Promise<Showing> {
+export function start(options: ShowingOptions): Showing {
   const video = document.createElement('video');
   video.autoplay = true;
   video.muted = options.muted;
@@ -32,8 +32,7 @@ export async function start(options: ShowingOptions): Promise<Showing> {
     // Its example asks for the least latency this way.
     mediaSource.duration = 0;
   };
-  await pipeline.ready;
-  pipeline.rtsp.play();
+  void pipeline.ready.then(() => pipeline.rtsp.play());
   return {
     video,
     setMuted(muted) {

@@ -48,15 +48,19 @@ class Feed {
   }
 }
 
-export async function start(options: ShowingOptions): Promise<Showing> {
+export function start(options: ShowingOptions): Showing {
   const video = document.createElement('video');
   video.autoplay = true;
   video.muted = options.muted;
   options.container.append(video);
   const mediaSource = new MediaSource();
   video.src = URL.createObjectURL(mediaSource);
-  await new Promise((resolve) => mediaSource.addEventListener('sourceopen', resolve, { once: true }));
-  mediaSource.duration = Number.POSITIVE_INFINITY;
+  const opened = new Promise<void>((resolve) => {
+    mediaSource.addEventListener('sourceopen', () => {
+      mediaSource.duration = Number.POSITIVE_INFINITY;
+      resolve();
+    });
+  });
 
   const feeds = new Map<number, Feed>();
   let first = Number.NaN;
@@ -71,7 +75,11 @@ export async function start(options: ShowingOptions): Promise<Showing> {
           if (unit.config === null || !unit.isKeyFrame) return;
           feed = new Feed(index + 1, unit.config);
           feeds.set(index, feed);
-          if (feeds.size === receiver.tracks.length) for (const each of feeds.values()) each.open(mediaSource);
+          if (feeds.size === receiver.tracks.length) {
+            void opened.then(() => {
+              for (const each of feeds.values()) each.open(mediaSource);
+            });
+          }
         }
         if (kind === 'video' && Number.isNaN(first)) first = time;
         // Sound from before the first picture would have to be cut.
@@ -81,6 +89,6 @@ export async function start(options: ShowingOptions): Promise<Showing> {
       onClose() {},
     },
   );
-  await receiver.start();
+  void receiver.start();
   return { video };
 }

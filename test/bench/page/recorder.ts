@@ -1,5 +1,5 @@
 import type { createVideoClockReader as CreateReader } from '../../support/picture-clock.mjs';
-import type { Showing, ShowingOptions, StartShowing } from './showing.js';
+import type { Showing, ShowingModule, ShowingOptions } from './showing.js';
 import { listenForTicks, measureOutputDelay } from './tick-listener.js';
 
 /** Notes, for every frame that the browser presents, when the camera made it and when it came on screen. */
@@ -76,11 +76,14 @@ function wallClockOffset(): number {
   return Math.min(...offsets);
 }
 
-export async function record(start: StartShowing, options: Omit<ShowingOptions, 'container'>): Promise<void> {
+export async function record(module: ShowingModule, given: Omit<ShowingOptions, 'container'>): Promise<void> {
   offset = wallClockOffset();
   const container = document.createElement('div');
   container.style.cssText = 'width:640px;height:360px';
+  document.body.style.margin = '0';
   document.body.append(container);
+  const options = { ...given, container };
+  await module.prepare?.(options);
   recording = {
     frames: [],
     unreadable: 0,
@@ -90,7 +93,7 @@ export async function record(start: StartShowing, options: Omit<ShowingOptions, 
     outputDelayMs: null,
     startedMs: performance.now() + offset,
   };
-  showing = await start({ ...options, container });
+  showing = module.start(options);
   const readClock = pictureClock.createVideoClockReader();
   const follow = () => {
     const { video } = showing;

@@ -1,5 +1,10 @@
-/** What a page of the latency benchmark has to do: show one camera. `--page` takes any module with such a `start`. */
-export type StartShowing = (options: ShowingOptions) => Promise<Showing> | Showing;
+/** What a page of the benchmarks has to do: show one camera. `--page` takes any module with such exports. */
+export interface ShowingModule {
+  /** What a page does before there is a camera to show: loading scripts. Not part of the time to the first frame. */
+  prepare?(options: ShowingOptions): Promise<void>;
+  /** Puts the picture into the page. What goes wrong later may be left to reject. */
+  start(options: ShowingOptions): Showing;
+}
 
 export interface ShowingOptions {
   /** Where the picture goes. */
