@@ -15,7 +15,7 @@ import {
   serializeRequest,
   serializeResponse,
 } from '../shared/rtsp-message.js';
-import { RtspReader } from '../shared/rtsp-reader.js';
+import { CameraReader, type FrameSink } from './camera-reader.js';
 import type { Environment } from './connection.js';
 import { type CredentialsGate, rejectedCredentials } from './credentials-gate.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
@@ -23,18 +23,6 @@ import type { UpstreamTarget } from './upstream-policy.js';
 
 /** Some cameras answer 401 to whoever does not say who it is. */
 export const USER_AGENT = 'rtsp-player-proxy';
-
-/** Receives a camera's interleaved frames, chunk by chunk. */
-export interface FrameSink {
-  /** The frames that follow lie in this chunk, except those that began in an earlier one. */
-  beginChunk(chunk: Buffer): void;
-  /** @param payload - in the chunk's memory, or, for a frame that came in pieces, in memory of its own */
-  onFrame(channel: number, payload: Uint8Array): void;
-  /** An RTSP message stands between the frames before and those that follow. */
-  onMessage(): void;
-  /** Returns whether the chunk's memory is still in use. */
-  endChunk(): boolean;
-}
 
 export interface CameraConnectionOptions {
   target: UpstreamTarget;
@@ -68,7 +56,7 @@ export class CameraConnection {
   readonly #authenticator: Authenticator | null;
   readonly #gate: CredentialsGate;
   readonly #environment: Environment;
-  readonly #reader: RtspReader;
+  readonly #reader: CameraReader;
   /** In the order in which they were sent. */
   #pending: PendingRequest[] = [];
   readonly #expired: number[] = [];
@@ -89,17 +77,16 @@ export class CameraConnection {
     this.#authenticator = options.authenticator;
     this.#gate = options.gate;
     this.#environment = options.environment;
-    this.#reader = new RtspReader({
+    this.#reader = new CameraReader({
       onMessage: (message) => this.#onMessage(message),
-      onInterleavedFrame: (channel, payload) => this.sink?.onFrame(channel, payload),
-      onError: (error) => this.#fail(error),
+      onError: (error) => this.#fail(withoutQuotation(error)),
     });
     upstream.attach({
       onData: (chunk) => {
         const { sink } = this;
-        sink?.beginChunk(chunk);
-        this.#reader.push(chunk);
-        return sink?.endChunk() ?? false;
+        const unread = this.#reader.push(chunk, sink);
+        if (sink?.isChunkInUse) upstream.retain();
+        return unread;
       },
       onDrain: () => {},
       onClose: (error) => {
@@ -242,7 +229,6 @@ export class CameraConnection {
   }
 
   #onMessage(message: RtspMessage): void {
-    this.sink?.onMessage();
     if (message.kind === 'request') this.#answer(message);
     else if (message.status >= 200) this.#onResponse(message);
   }
@@ -274,4 +260,11 @@ export class CameraConnection {
     for (const pending of [...this.#pending]) pending.settle(error);
     this.onEnd(error);
   }
+}
+
+/** The reader's words quote what it met, which viewers of a named camera must not see. */
+function withoutQuotation(error: StreamError): StreamError {
+  const sentence =
+    error.code === 'not-rtsp' ? 'The camera does not speak RTSP.' : 'The camera sent a message that cannot be read.';
+  return new StreamError(error.code, sentence, { cause: error });
 }

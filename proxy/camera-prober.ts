@@ -13,6 +13,8 @@ export interface ProbedCamera<T> {
   /** Asks the camera something harmless on a new connection; rejects with a StreamError when it does not answer. */
   verify(connection: T): Promise<void>;
   discard(connection: T): void;
+  /** Says when it stops answering, with the reason, and when it answers again. */
+  report(failure: StreamError | null): void;
 }
 
 interface Waiter<T> {
@@ -58,7 +60,7 @@ export class CameraProber<T> {
   /** The camera failed in a way that the next viewer would meet as well; the next connection is a probe. */
   fail(error: StreamError): void {
     this.#isUp = false;
-    this.#lastFailure = error;
+    this.#remember(error);
     this.#intervalMs = Math.max(this.#intervalMs, MIN_PROBE_INTERVAL_MS);
   }
 
@@ -106,7 +108,7 @@ export class CameraProber<T> {
         break;
       } catch (thrown) {
         const error = StreamError.from(thrown, 'camera-unreachable', 'The camera cannot be reached.');
-        this.#lastFailure = error;
+        this.#remember(error);
         this.#intervalMs = Math.min(Math.max(this.#intervalMs * 2, MIN_PROBE_INTERVAL_MS), MAX_PROBE_INTERVAL_MS);
         if (error.retry === 'never') for (const waiter of [...this.#waiters]) waiter.settle(error);
       }
@@ -125,11 +127,16 @@ export class CameraProber<T> {
     }
     this.#isUp = true;
     this.#intervalMs = 0;
-    this.#lastFailure = null;
+    this.#remember(null);
     const [first, ...others] = this.#waiters;
     if (first === undefined) this.#camera.discard(connection);
     first?.settle(connection);
     for (const waiter of others) waiter.settle(null);
+  }
+
+  #remember(failure: StreamError | null): void {
+    if ((failure === null) !== (this.#lastFailure === null)) this.#camera.report(failure);
+    this.#lastFailure = failure;
   }
 
   #pause(ms: number): Promise<void> {

@@ -4,7 +4,8 @@
  */
 import { LIVE_BACKLOG_BYTES } from '../shared/limits.js';
 import { INTERLEAVED_HEADER_BYTES, serializeInterleaved } from '../shared/rtsp-message.js';
-import type { CameraConnection, FrameSink } from './camera-connection.js';
+import type { CameraConnection } from './camera-connection.js';
+import type { FrameSink } from './camera-reader.js';
 import { FrameDropper } from './frame-dropper.js';
 import type { Viewer } from './viewer.js';
 
@@ -29,42 +30,49 @@ export class MediaRelay implements FrameSink {
     this.#camera = camera;
   }
 
+  get isChunkInUse(): boolean {
+    return this.#isInUse;
+  }
+
   beginChunk(chunk: Buffer): void {
     this.#chunk = chunk;
     this.#runStart = 0;
     this.#runEnd = 0;
     this.#isInUse = false;
-    this.#viewer.cork();
   }
 
-  onFrame(channel: number, payload: Uint8Array): void {
+  onFrame(start: number, end: number): void {
     const { dropper } = this;
-    if (dropper.isActive && !dropper.accepts(channel, payload, this.#viewer.backlogBytes)) return;
-    const chunk = this.#chunk;
-    const start = payload.byteOffset - chunk.byteOffset - INTERLEAVED_HEADER_BYTES;
-    if (payload.buffer !== chunk.buffer || start < 0) {
-      // It began in an earlier chunk.
+    if (dropper.isActive) {
+      // What waits is to be counted before the next decision.
       this.#sendRun();
-      this.#viewer.send(serializeInterleaved(channel, payload));
-      return;
+      const channel = this.#chunk[start + 1] as number;
+      const packet = this.#chunk.subarray(start + INTERLEAVED_HEADER_BYTES, end);
+      if (!dropper.accepts(channel, packet, this.#viewer.backlogBytes)) return;
     }
     if (start !== this.#runEnd) {
       this.#sendRun();
       this.#runStart = start;
     }
-    this.#runEnd = start + INTERLEAVED_HEADER_BYTES + payload.length;
+    this.#runEnd = end;
+  }
+
+  onLooseFrame(channel: number, payload: Uint8Array): void {
+    this.#sendRun();
+    if (this.dropper.isActive && !this.dropper.accepts(channel, payload, this.#viewer.backlogBytes)) return;
+    this.#viewer.send(serializeInterleaved(channel, payload));
   }
 
   onMessage(): void {
     this.#sendRun();
   }
 
-  endChunk(): boolean {
+  endChunk(): void {
     this.#sendRun();
-    this.#viewer.uncork();
     this.#chunk = noChunk;
-    if (this.#viewer.backlogBytes > 0) this.#slowDown();
-    return this.#isInUse && this.#viewer.backlogBytes > 0;
+    const { backlogBytes } = this.#viewer;
+    if (backlogBytes === 0) this.#isInUse = false;
+    else this.#slowDown(backlogBytes);
   }
 
   /** The viewer has read all that waited. */
@@ -79,10 +87,10 @@ export class MediaRelay implements FrameSink {
     this.#runStart = end;
   }
 
-  #slowDown(): void {
+  #slowDown(backlogBytes: number): void {
     if (this.slowViewerPolicy === 'stored') {
       if (this.#viewer.isBackedUp) this.#camera.pause();
-    } else if (this.#viewer.backlogBytes > LIVE_BACKLOG_BYTES) {
+    } else if (backlogBytes > LIVE_BACKLOG_BYTES) {
       this.dropper.activate();
     }
   }

@@ -42,7 +42,9 @@ export class NamedCamera {
     this.title = config.title;
     this.queryParameters = new Set(config.queryParameters);
     this.streams = new Map(
-      [...config.streams].map(([stream, url]) => [stream, new CameraStream(url, environment)] as const),
+      [...config.streams].map(
+        ([stream, url]) => [stream, new CameraStream(`${config.name}/${stream}`, url, environment)] as const,
+      ),
     );
   }
 
@@ -60,14 +62,17 @@ export class CameraStream {
   readonly #gate: CredentialsGate;
   readonly #prober: CameraProber<CameraConnection>;
 
-  /** @param url - with the credentials, if any; throws `invalid-url` */
-  constructor(url: string, camera: CameraEnvironment) {
+  /**
+   * @param label - for the log
+   * @param url - with the credentials, if any; throws `invalid-url`
+   */
+  constructor(label: string, url: string, camera: CameraEnvironment) {
     this.#url = parseRtspUrl(url);
     const { username, password } = this.#url;
     this.#credentials = username === null ? null : { username, password: password ?? '' };
     this.#camera = camera;
     this.#gate = camera.gateOf(this.#url);
-    const { timeouts, clock } = camera.environment;
+    const { timeouts, clock, logger } = camera.environment;
     this.#prober = new CameraProber(
       {
         connect: (signal) => this.#open(() => camera.policy.resolveConfigured(this.#url), this.#credentials, signal),
@@ -75,6 +80,10 @@ export class CameraStream {
           await connection.request('OPTIONS', this.url, new RtspHeaders(), emptyBody, timeouts.responseMs);
         },
         discard: (connection) => connection.close(),
+        report: (failure) => {
+          if (failure === null) logger.info('A camera answers again.', { camera: label });
+          else logger.warn('A camera does not answer.', { camera: label, reason: failure.message });
+        },
       },
       clock,
     );

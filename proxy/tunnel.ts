@@ -162,10 +162,10 @@ export class Tunnel implements Connection {
     else this.#stuckSince = this.#environment.clock.now();
   }
 
-  #onCameraData(upstream: Upstream, chunk: Buffer): boolean {
-    const isInUse = this.#viewer.send(chunk);
+  #onCameraData(upstream: Upstream, chunk: Buffer): number {
+    if (this.#viewer.send(chunk)) upstream.retain();
     if (this.#viewer.isBackedUp) upstream.pause();
-    return isInUse;
+    return 0;
   }
 
   #onViewerClose(): void {

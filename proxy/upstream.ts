@@ -6,7 +6,7 @@ import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../shared/clock.js';
 import { StreamError } from '../shared/errors.js';
-import { TEARDOWN_TIMEOUT_MS, UPSTREAM_CONNECT_TIMEOUT_MS, UPSTREAM_READ_BYTES } from '../shared/limits.js';
+import { TEARDOWN_TIMEOUT_MS, UPSTREAM_BUFFER_BYTES, UPSTREAM_CONNECT_TIMEOUT_MS } from '../shared/limits.js';
 import type { UpstreamTarget } from './upstream-policy.js';
 
 /** How connections to cameras are made. */
@@ -20,10 +20,10 @@ export interface UpstreamOptions {
 export interface UpstreamHandlers {
   /**
    * Bytes from the camera.
-   * @param chunk - valid until this returns, unless the handler says that it is still in use
-   * @returns whether the chunk's memory is still in use
+   * @param chunk - valid until this returns, unless the handler calls `Upstream.retain`
+   * @returns how many bytes at its end are to come again, at the beginning of the next chunk; at most 65,540
    */
-  onData(chunk: Buffer): boolean;
+  onData(chunk: Buffer): number;
   /** What was written has gone out, after `write` said that it waits. */
   onDrain(): void;
   /** Once, after it was open. Null when the camera closed it in good order or `destroy` was called. */
@@ -35,9 +35,12 @@ export class Upstream {
   readonly #socket: Socket;
   readonly #clock: Clock;
   #handlers: UpstreamHandlers | null = null;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);
-  /** The buffer that the socket is to read into next, when it is another than before. */
-  #nextBuffer: Buffer | null = this.#buffer;
+  #buffer: Buffer = Buffer.allocUnsafeSlow(UPSTREAM_BUFFER_BYTES);
+  /** Bytes at the beginning of the buffer that are to come again; the next read goes behind them. */
+  #kept = 0;
+  /** Where the socket is to read into next, when it is another place than before. */
+  #nextPlace: Buffer | null = this.#buffer;
+  #isRetained = false;
   /** What a camera said before anybody listened. */
   #early: Buffer | null = null;
   #bytesRead = 0;
@@ -51,8 +54,8 @@ export class Upstream {
       port: target.port,
       onread: {
         buffer: (): Uint8Array => {
-          const next = this.#nextBuffer;
-          this.#nextBuffer = null;
+          const next = this.#nextPlace;
+          this.#nextPlace = null;
           // Node takes anything but a buffer for "the same again"; its types do not know that.
           return next as Uint8Array;
         },
@@ -131,7 +134,7 @@ export class Upstream {
     this.#handlers = handlers;
     const early = this.#early;
     this.#early = null;
-    if (early !== null) handlers.onData(early);
+    if (early !== null) this.#keep(handlers.onData(early), early);
     if (this.#socket.destroyed) {
       queueMicrotask(() => handlers.onClose(this.#error));
     } else if (isFirst && !this.#isPaused) {
@@ -182,18 +185,30 @@ export class Upstream {
     this.#socket.destroy();
   }
 
+  /** To be called from inside `onData`: the chunk's memory is still in use when that returns. */
+  retain(): void {
+    this.#isRetained = true;
+  }
+
   #onRead(length: number): boolean {
     this.#bytesRead += length;
-    const chunk = this.#buffer.subarray(0, length);
+    const chunk = this.#buffer.subarray(0, this.#kept + length);
     if (this.#handlers === null) {
       this.#early = this.#early === null ? Buffer.from(chunk) : Buffer.concat([this.#early, chunk]);
       return false;
     }
-    if (this.#handlers.onData(chunk)) {
-      this.#buffer = Buffer.allocUnsafeSlow(UPSTREAM_READ_BYTES);
-      this.#nextBuffer = this.#buffer;
-    }
+    this.#keep(this.#handlers.onData(chunk), chunk);
     return !this.#isPaused;
+  }
+
+  /** Puts the last bytes of a chunk to the beginning of the buffer, which is a new one when the old one is in use. */
+  #keep(length: number, chunk: Buffer): void {
+    const hasMoved = this.#isRetained || length !== this.#kept;
+    if (this.#isRetained) this.#buffer = Buffer.allocUnsafeSlow(UPSTREAM_BUFFER_BYTES);
+    if (length > 0) chunk.copy(this.#buffer, 0, chunk.length - length);
+    this.#isRetained = false;
+    this.#kept = length;
+    if (hasMoved) this.#nextPlace = this.#buffer.subarray(length);
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
-import { UPSTREAM_READ_BYTES } from '../shared/limits.js';
+import { UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
 import { CloseCode, closeReason } from '../shared/proxy-protocol.js';
 import { redactUrl } from '../shared/rtsp-url.js';
 
@@ -29,8 +29,6 @@ export class Viewer {
   #closeSentence: string | null = null;
   #isPaused = false;
   #bytesSent = 0;
-  /** What waited when `cork` was called; null when it was not. */
-  #backlogBeforeCork: number | null = null;
   /** Bytes received, and bytes gone out, at the last look. */
   #lastSigns = { received: 0, sent: 0 };
 
@@ -94,22 +92,11 @@ export class Viewer {
   send(bytes: Uint8Array): boolean {
     if (!this.isOpen) return false;
     this.#bytesSent += bytes.length;
-    const backlogBytes = this.#backlogBeforeCork ?? this.backlogBytes;
+    const { backlogBytes } = this;
     // A short view of a long buffer that has to wait would keep all of the buffer.
-    const copies = backlogBytes > 0 && bytes.length <= UPSTREAM_READ_BYTES / 2;
+    const copies = backlogBytes > 0 && bytes.length <= UPSTREAM_BUFFER_BYTES / 4;
     this.#webSocket.send(copies ? Buffer.from(bytes) : bytes);
     return !copies && this.#socket.writableLength > 0;
-  }
-
-  /** Holds the messages that follow back until `uncork`, so that they go out in one system call. */
-  cork(): void {
-    this.#backlogBeforeCork = this.backlogBytes;
-    this.#socket.cork();
-  }
-
-  uncork(): void {
-    this.#backlogBeforeCork = null;
-    this.#socket.uncork();
   }
 
   get isPaused(): boolean {

@@ -78,8 +78,11 @@ export const MAX_VIEWER_MESSAGE_BYTES = 1_048_576;
 export const MAX_QUEUED_REQUESTS = 32;
 /** Addresses of one host name that are tried. */
 export const MAX_TARGET_ADDRESSES = 8;
-/** Bytes of one read from a camera: what a busy process finds waiting goes out as one WebSocket message. */
-export const UPSTREAM_READ_BYTES = 65_536;
+/**
+ * Bytes of the memory that one camera's reads go into: the largest frame that is not complete yet (65,539), and as much
+ * again. What a busy process finds waiting goes out as one WebSocket message.
+ */
+export const UPSTREAM_BUFFER_BYTES = 131_072;
 /** Bytes waiting for a camera to read above which receiver reports are dropped rather than queued. */
 export const MAX_UPSTREAM_BACKLOG_BYTES = 65_536;
 /** Bytes waiting for a viewer of a live stream, the kernel's buffers full, above which whole frames are dropped: 1 s at 4 Mbit/s. */

@@ -13,8 +13,10 @@ import { Timeline } from '../rtp/timeline.js';
 const MAX_START_DISTANCE_S = 10;
 /** Share of elapsed time by which a track moves to where the sender reports want it. */
 const SLEW = 0.02;
-/** A disagreement above this is settled at one step. Seconds. */
+/** A disagreement above this is settled at one step, once the reports of both tracks are confirmed. Seconds. */
 const STEP_S = 0.5;
+/** Tracks that are further apart are reported by two clocks that have nothing to do with each other. Seconds. */
+const MAX_DISAGREEMENT_S = 10;
 
 export class TrackClock {
   readonly timeline: Timeline;
@@ -73,8 +75,10 @@ export class TrackClock {
     const utcOfOther = other.utcAt(time);
     if (utc === null || utcOfOther === null) return;
     const error = (utc - utcOfOther) / 1000;
+    if (Math.abs(error) > MAX_DISAGREEMENT_S) return;
     const slew = SLEW * elapsed;
-    this.#shift += Math.abs(error) > STEP_S ? error : Math.max(-slew, Math.min(slew, error));
+    const isStep = Math.abs(error) > STEP_S && this.sender.isConfirmed && other.sender.isConfirmed;
+    this.#shift += isStep ? error : Math.max(-slew, Math.min(slew, error));
   }
 
   /** The next packet is a first one again. */

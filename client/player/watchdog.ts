@@ -1,24 +1,27 @@
 import type { Clock } from '../../shared/clock.js';
 
 /**
- * Notices that media has stopped coming, though the connection stands. Looks at the clock by a timer and whenever media
- * arrives, since a hidden page's timers run once a minute.
+ * Notices that media has stopped coming, though the connection stands. How much silence is normal is learnt from the
+ * frames; silence itself is the absence of packets, because frames are also missing while a key frame is awaited.
  */
 
 /** Silence that is never too long, milliseconds. */
 const MIN_SILENCE_MS = 3_000;
 /** Frame intervals that may pass in silence: some cameras send a frame every few seconds. */
 const SILENT_INTERVALS = 5;
-/** A camera may take this long from PLAY to its first packet, milliseconds. */
+/** A camera may take this long from PLAY to its first packet, and again to its second frame, milliseconds. */
 const FIRST_DATA_MS = 10_000;
+/** Share by which the interval follows when frames come sooner than before; later ones count at once. */
+const INTERVAL_DECAY = 0.1;
 
 export class Watchdog {
   readonly #clock: Clock;
   readonly #onSilence: (silentMs: number) => void;
   #cancel: (() => void) | null = null;
   #lastData = 0;
+  #lastFrame = Number.NaN;
+  /** Milliseconds between frames, the longest of late; 0 before two frames came. */
   #interval = 0;
-  #hasData = false;
 
   /** @param onSilence - called once per `start()`, with the milliseconds since the last data */
   constructor(clock: Clock, onSilence: (silentMs: number) => void) {
@@ -28,26 +31,30 @@ export class Watchdog {
 
   /** Silence that is still normal, milliseconds. */
   get limitMs(): number {
-    return this.#hasData ? Math.max(MIN_SILENCE_MS, SILENT_INTERVALS * this.#interval) : FIRST_DATA_MS;
+    if (this.#interval === 0 || Number.isNaN(this.#lastFrame)) return FIRST_DATA_MS;
+    return Math.max(MIN_SILENCE_MS, SILENT_INTERVALS * this.#interval);
   }
 
   /** Begins to watch. */
   start(): void {
     this.stop();
-    this.#hasData = false;
-    this.#interval = 0;
+    this.#lastFrame = Number.NaN;
     this.#lastData = this.#clock.now();
     this.#wait();
   }
 
-  /** Media has come. */
-  onData(): void {
-    if (this.#cancel === null) return;
+  /** A packet has come. */
+  onPacket(): void {
+    this.#lastData = this.#clock.now();
+  }
+
+  /** A frame is complete. */
+  onFrame(): void {
     const now = this.#clock.now();
-    const step = now - this.#lastData;
-    if (this.#hasData) this.#interval += 0.1 * (step - this.#interval);
-    this.#hasData = true;
-    this.#lastData = now;
+    const step = now - this.#lastFrame;
+    this.#lastFrame = now;
+    if (step > this.#interval) this.#interval = step;
+    else if (step >= 0) this.#interval += INTERVAL_DECAY * (step - this.#interval);
   }
 
   /** Stops watching; may be called twice. */
@@ -67,6 +74,8 @@ export class Watchdog {
         return;
       }
       this.stop();
+      // What was taken for silence may be this camera's way: the next connection waits longer, until frames come sooner.
+      this.#interval = Math.max(this.#interval, silentMs);
       this.#onSilence(silentMs);
     });
   }

@@ -113,7 +113,7 @@ export class Viewer {
   /** Says goodbye and ends the connection, whether the viewer reads on or not. */
   close(): void {
     if (this.#session?.isPlaying === true) {
-      const utcMs = this.#clock.utc();
+      const utcMs = this.#utcMs();
       for (const { track, rtcpChannel } of this.#session.deliveries.values()) {
         this.#send(rtcpChannel, track.goodbye(utcMs));
       }
@@ -129,6 +129,11 @@ export class Viewer {
     const leftMs = this.#lastSignMs + SESSION_TIMEOUT_MS - this.#clock.now();
     if (leftMs <= 0) this.close();
     else this.#cancelTimeout = this.#clock.schedule(leftMs, () => this.#watchForSilence());
+  }
+
+  /** In whole milliseconds, which are whole ticks of both RTP clocks: all sender reports agree to the tick. */
+  #utcMs(): number {
+    return Math.floor(this.#clock.utc());
   }
 
   // Requests.
@@ -228,7 +233,7 @@ export class Viewer {
   #play(session: Session): Reply {
     const range: [string, string] = ['Range', 'npt=now-'];
     if (session.isPlaying) return { status: 200, headers: [range] };
-    const utcMs = this.#clock.utc();
+    const utcMs = this.#utcMs();
     const startMs = seekToKeyFrame(session, utcMs);
     const info = [...session.deliveries.values()].map(
       ({ track, url }) => `url=${url};seq=${track.sequenceNumber};rtptime=${track.timestampAt(startMs)}`,
@@ -269,8 +274,8 @@ export class Viewer {
       next = nextDelivery(session);
     }
     this.#socket.uncork();
-    this.#cancelSending = this.#clock.schedule(Math.max(1, next.track.nextMs - this.#clock.utc()), () =>
-      this.#sendDue(session, this.#clock.utc()),
+    this.#cancelSending = this.#clock.schedule(Math.max(1, next.track.nextMs - this.#utcMs()), () =>
+      this.#sendDue(session, this.#utcMs()),
     );
   }
 

@@ -2,7 +2,14 @@
 
 import { parseArgs } from 'node:util';
 import { startGStreamerCamera } from '../support/gstreamer-camera.js';
-import { type BenchPages, type PageBench, type PageName, startBenchPages, startRelays } from './bench-page.js';
+import {
+  type BenchPages,
+  type PageBench,
+  type PageName,
+  type Relays,
+  startBenchPages,
+  startRelays,
+} from './bench-page.js';
 import { startGStreamerClient } from './gstreamer-client.js';
 import { printTable, say } from './report.js';
 import { median, quantile } from './statistics.js';
@@ -32,8 +39,7 @@ async function timeGStreamer(url: string): Promise<number> {
   return ms;
 }
 
-async function timePage(pages: BenchPages, name: PageName, url: string): Promise<number> {
-  const relays = await startRelays(name, url, pages);
+async function timePage(pages: BenchPages, name: PageName, relays: Relays): Promise<number> {
   const tab = await pages.open(name);
   try {
     const showing = { ...relays.addresses, latency: 'low', muted: true };
@@ -43,7 +49,6 @@ async function timePage(pages: BenchPages, name: PageName, url: string): Promise
     return (frames[0]?.presentedMs ?? Number.NaN) - startedMs;
   } finally {
     await tab.close();
-    await relays.stop();
   }
 }
 
@@ -51,12 +56,19 @@ async function main(): Promise<void> {
   const names = ['ours', 'peer'] as const;
   const camera = await startGStreamerCamera({ mounts: [{ path: '/live', video: { preset: 'medium' } }] });
   const pages = await startBenchPages();
+  const relays = new Map<PageName, Relays>();
   const seen = { floor: [] as number[], ours: [] as number[], peer: [] as number[] };
   try {
-    for (const name of names) await pages.add(name);
+    for (const name of names) {
+      await pages.add(name);
+      relays.set(name, await startRelays(name, camera.url(), pages));
+    }
     for (let time = 0; time < times; time++) {
       seen.floor.push(await timeGStreamer(camera.url()));
-      for (const name of names) seen[name].push(await timePage(pages, name, camera.url()));
+      for (const name of names) {
+        const used = relays.get(name);
+        if (used !== undefined) seen[name].push(await timePage(pages, name, used));
+      }
       say(
         `${time + 1}: ${Object.entries(seen)
           .map(([name, all]) => `${name} ${all.at(-1)?.toFixed(0)}`)
@@ -64,6 +76,7 @@ async function main(): Promise<void> {
       );
     }
   } finally {
+    for (const used of relays.values()) await used.stop();
     await pages.stop();
     await camera.stop();
   }

@@ -184,3 +184,15 @@ test('tells the camera when a viewer leaves, and plays again for the next', { ti
     await plain.waitForEvent(isGoodbye, before + round);
   }
 });
+
+test('goes on muted, and says so, where the browser refuses sound', { timeout: 60_000 }, async () => {
+  const strict = await keep(startBrowser({ flags: ['--autoplay-policy=document-user-activation-required'] }));
+  pages.set('/refused', playerPage('src="both"').replace(' muted', ''));
+  const tab = await strict.open(`${pages.origin}/refused`);
+  await waitForState(tab.page, ['playing']);
+  await waitForFrames(tab.page, 26);
+  const report = await readPlayer(tab.page);
+  assert.equal(report.muted, true);
+  assert.match(report.text, /unmute|sound/i);
+  assert.deepEqual(tab.errors, []);
+});

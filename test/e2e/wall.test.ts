@@ -77,23 +77,26 @@ test('the proxy lists its cameras and says that it is well', async () => {
   }
 });
 
-/** What the wall says is to be pasted into another page, for its first camera. */
-async function snippetOf(page: Page): Promise<string> {
+/** What the wall says is to be pasted into another page for its first camera, and what that page's policy has to allow. */
+async function embeddingOf(page: Page): Promise<{ snippet: string; policy: string }> {
   await page.click('button.embed');
-  const code = await page.waitForSelector('dialog[open] code', { visible: true });
-  const snippet = await code?.evaluate((node) => node.textContent);
+  await page.waitForSelector('dialog[open] code', { visible: true });
+  const texts = await page.$$eval('dialog[open] code', (nodes) => nodes.map((node) => node.textContent ?? ''));
   await page.keyboard.press('Escape');
-  return snippet ?? '';
+  const find = (mark: string) => texts.find((text) => text.includes(mark)) ?? '';
+  return { snippet: find('<rtsp-player'), policy: find('script-src').replaceAll('\n', ' ') };
 }
 
 test('the embed snippet plays in a page of an allowed origin, and only there', { timeout: 60_000 }, async () => {
-  const snippet = await snippetOf(wall.page);
+  const { snippet, policy } = await embeddingOf(wall.page);
   assert.match(snippet, /<script type="module"[^>]* src="http:\/\/127\.0\.0\.1:\d+\/rtsp-player\.js"/);
   const allowed = await keep(startPageServer());
   const foreign = await keep(startPageServer());
   const embedding = await keep(startProxy({ args: ['--demo', '--allow-origin', allowed.origin] }));
-  const page = `<!doctype html><title>Portal</title>${snippet.replaceAll(proxy.origin, embedding.origin)}`;
-  allowed.set('/', page);
+  const port = new RegExp(`:${proxy.port}\\b`, 'g');
+  const page = `<!doctype html><title>Portal</title>${snippet.replace(port, `:${embedding.port}`)}`;
+  const strict = `default-src 'none'; ${policy.replace(port, `:${embedding.port}`)}`;
+  allowed.set('/', page, { 'Content-Security-Policy': strict });
   foreign.set('/', page);
 
   const good = await browser.open(`${allowed.origin}/`);

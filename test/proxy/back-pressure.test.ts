@@ -107,7 +107,10 @@ describe('a viewer that stops reading', () => {
     const { socket } = cameraOf(camera.connections);
     await until(() => socket.writableLength === 0, 'The rest');
     // In order and whole: the reader finds no junk, and the frames are of one size.
-    await until(() => viewer.frames.reduce((sum, { payload }) => sum + payload.length + 4, 0) >= taken - 70_000, 'All frames');
+    await until(
+      () => viewer.frames.reduce((sum, { payload }) => sum + payload.length + 4, 0) >= taken - 70_000,
+      'All frames',
+    );
     await viewer.close();
     await proxy.stop();
     camera.stop();
@@ -138,7 +141,10 @@ describe('a viewer that stops reading', () => {
     const last = viewer.frames.length;
     // The next key frame, and what follows it, arrive.
     for (; timestamp <= 3_011; timestamp++) connection.send(frame(timestamp, timestamp % 10 === 0 ? 5 : 1, 20_000));
-    await until(() => viewer.frames.some(({ payload }) => payload.length > 12 && rtpTime(payload) === 3_011), 'The last frame');
+    await until(
+      () => viewer.frames.some(({ payload }) => payload.length > 12 && rtpTime(payload) === 3_011),
+      'The last frame',
+    );
 
     // Whole frames: each has all of its packets, and after a gap comes a key frame.
     const packets = new Map<number, number>();
@@ -151,7 +157,8 @@ describe('a viewer that stops reading', () => {
     for (const [index, time] of times.entries()) {
       if (time !== times.at(-1)) assert.equal(packets.get(time), 15, `packets of ${time}`);
       const previous = times[index - 1];
-      if (previous !== undefined && time !== previous + 1) assert.equal(time % 10, 0, `${previous} is followed by ${time}`);
+      if (previous !== undefined && time !== previous + 1)
+        assert.equal(time % 10, 0, `${previous} is followed by ${time}`);
     }
     await proxy.stop();
     camera.stop();
@@ -220,7 +227,11 @@ describe('reads of a camera', () => {
     }
     clearInterval(timer);
     viewer.webSocket.resume();
-    await until(() => viewer.messages.reduce((sum, { length }) => sum + length, 0) === offset + total, 'All bytes', 20_000);
+    await until(
+      () => viewer.messages.reduce((sum, { length }) => sum + length, 0) === offset + total,
+      'All bytes',
+      20_000,
+    );
     const { bytes } = viewer;
     let wrong = -1;
     for (let at = 0; at < total && wrong < 0; at++) if (bytes[offset + at] !== expected(at)) wrong = at;

@@ -15,6 +15,11 @@ class FakeCamera {
   dials = 0;
   verified: number[] = [];
   discarded: number[] = [];
+  reports: (string | null)[] = [];
+
+  report(failure: StreamError | null): void {
+    this.reports.push(failure?.code ?? null);
+  }
 
   async connect(): Promise<number> {
     this.dials++;
@@ -61,7 +66,9 @@ describe('a camera and its viewers', () => {
     camera.isOn = false;
     const results: string[] = [];
     for (let viewer = 0; viewer < 100; viewer++) {
-      void outcome(prober.connect(1_000 + 100 * viewer, new AbortController().signal)).then((result) => results.push(result));
+      void outcome(prober.connect(1_000 + 100 * viewer, new AbortController().signal)).then((result) =>
+        results.push(result),
+      );
     }
     await clock.advance(999);
     assert.equal(results.length, 0);
@@ -84,8 +91,12 @@ describe('a camera and its viewers', () => {
     const before = camera.dials;
     camera.isOn = true;
     await clock.advance(2_000);
-    assert.deepEqual(await Promise.all(results), [1, 2, 3].map((n) => `connected ${before + n}`));
+    assert.deepEqual(
+      await Promise.all(results),
+      [1, 2, 3].map((n) => `connected ${before + n}`),
+    );
     assert.deepEqual(camera.verified, [before + 1]);
+    assert.deepEqual(camera.reports, ['camera-refused', null]);
     assert.equal(clock.pending, 0);
   });
 
@@ -95,7 +106,10 @@ describe('a camera and its viewers', () => {
     const results = [1, 2, 3].map(() => outcome(prober.connect(1_000, signal)));
     await clock.advance(1_000);
     assert.deepEqual(await Promise.all(results), ['timeout', 'timeout', 'timeout']);
-    assert.deepEqual(camera.discarded, Array.from({ length: camera.dials }, (_, index) => index + 1));
+    assert.deepEqual(
+      camera.discarded,
+      Array.from({ length: camera.dials }, (_, index) => index + 1),
+    );
   });
 
   test('a viewer that meets a failure is held like the others', async () => {

@@ -30,7 +30,10 @@ describe('the table of URLs', () => {
 
   test('media by their number, joined in the camera’s ways', () => {
     const two = table(`v=0\r\n${video}a=control:trackID=1\r\n${video}a=control:rtsp://192.168.1.9/live/2\r\n`);
-    assert.deepEqual(two.urlsOf({ kind: 'medium', index: 0 }), ['rtsp://10.0.0.7/live/trackID=1', 'rtsp://10.0.0.7/trackID=1']);
+    assert.deepEqual(two.urlsOf({ kind: 'medium', index: 0 }), [
+      'rtsp://10.0.0.7/live/trackID=1',
+      'rtsp://10.0.0.7/trackID=1',
+    ]);
     assert.deepEqual(two.urlsOf({ kind: 'medium', index: 1 }), ['rtsp://10.0.0.7/live/2']);
     assert.deepEqual(two.find('rtsp://cam/1'), { kind: 'medium', index: 1 });
     assert.deepEqual(two.find('rtsp://CAM:554/0?x'), { kind: 'medium', index: 0 });
@@ -102,7 +105,14 @@ describe('session descriptions for viewers', () => {
       ].join('\r\n'),
     );
     assert.doesNotMatch(text, /10\.0\.0\.7|fd00|live\b|hunter2|root|admin|234/);
-    for (const line of ['o=- 3c 7 IN IP4 0.0.0.0', 's=cam', 'b=AS:500', 'a=rtpmap:96 H265/90000', 'a=whatever', 'a=tool:LIVE555']) {
+    for (const line of [
+      'o=- 3c 7 IN IP4 0.0.0.0',
+      's=cam',
+      'b=AS:500',
+      'a=rtpmap:96 H265/90000',
+      'a=whatever',
+      'a=tool:LIVE555',
+    ]) {
       assert.ok(text.includes(`${line}\r\n`), line);
     }
     assert.match(text, /sprop-vps=QAEMAf\/\/AUAAAAMAAAMAAAMAAAMAeKwJ;sprop-sps=QgEB/);
@@ -110,8 +120,22 @@ describe('session descriptions for viewers', () => {
 
   test('media have the same numbers as for the parser, whatever the lines', () => {
     const line = fc.oneof(
-      fc.constantFrom('m=video 0 RTP/AVP 96', 'm=audio 0 RTP/AVP 97', 'm=vana 0 RTP/AVP 1', 'm=', 'a=control:x', 'a=control', 'a=', ''),
-      fc.constantFrom('m=application/TP-LINK 0 RTP/AVP smart/1/90000', 'a=rtpmap:96 H264/90000', ' m=video 0 RTP/AVP 96', 's=-'),
+      fc.constantFrom(
+        'm=video 0 RTP/AVP 96',
+        'm=audio 0 RTP/AVP 97',
+        'm=vana 0 RTP/AVP 1',
+        'm=',
+        'a=control:x',
+        'a=control',
+        'a=',
+        '',
+      ),
+      fc.constantFrom(
+        'm=application/TP-LINK 0 RTP/AVP smart/1/90000',
+        'a=rtpmap:96 H264/90000',
+        ' m=video 0 RTP/AVP 96',
+        's=-',
+      ),
       fc.string({ maxLength: 30 }),
     );
     fc.assert(
@@ -133,10 +157,20 @@ describe('headers', () => {
   test('Transport, as cameras write it (Escam Q6: one channel)', () => {
     assert.deepEqual(parseChannels('RTP/AVP/TCP;unicast;interleaved=4-5'), { rtp: 4, rtcp: 5 });
     assert.deepEqual(parseChannels('RTP/AVP;Interleaved = 0 ;ssrc=1'), { rtp: 0, rtcp: 1 });
-    for (const text of [null, '', 'RTP/AVP;unicast;client_port=1-2', 'interleaved=300-301', 'interleaved=255', 'xinterleaved=1-2']) {
+    for (const text of [
+      null,
+      '',
+      'RTP/AVP;unicast;client_port=1-2',
+      'interleaved=300-301',
+      'interleaved=255',
+      'xinterleaved=1-2',
+    ]) {
       assert.equal(parseChannels(text), null, String(text));
     }
-    assert.equal(responseTransport('RTP/AVP/TCP;ssrc=0xABCD;source=x', { rtp: 0, rtcp: 1 }), 'RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=0xABCD');
+    assert.equal(
+      responseTransport('RTP/AVP/TCP;ssrc=0xABCD;source=x', { rtp: 0, rtcp: 1 }),
+      'RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=0xABCD',
+    );
   });
 
   test('Session (TP-Link: blanks before timeout)', () => {
@@ -152,7 +186,8 @@ describe('headers', () => {
   });
 
   test('RTP-Info: foreign URLs by their place, one medium whatever the URL (GW, Laureii, GStreamer)', () => {
-    const of = (value: string, setUp: number[], found: number | null = null) => rewriteRtpInfo(value, () => found, setUp, publicUrl);
+    const of = (value: string, setUp: number[], found: number | null = null) =>
+      rewriteRtpInfo(value, () => found, setUp, publicUrl);
     assert.equal(of('url=rtsp://x/y,z;seq=1;rtptime=2;', [3]), 'url=rtsp://cam/3;seq=1;rtptime=2');
     assert.equal(of('url=a;seq=1, url=b;rtptime=-1', [1, 0]), 'url=rtsp://cam/1;seq=1,url=rtsp://cam/0;rtptime=-1');
     assert.equal(of('url=a;seq=1', [0, 1], 1), 'url=rtsp://cam/1;seq=1');
@@ -178,7 +213,10 @@ describe('query parameters', () => {
       ['starttime', 'a b'],
       ['starttime', 'c'],
     ]);
-    assert.equal(addQuery('rtsp://h/p?a=%2F&starttime=0&b', [['starttime', 'x&y=z\r\n']]), 'rtsp://h/p?a=%2F&b&starttime=x%26y%3Dz%0D%0A');
+    assert.equal(
+      addQuery('rtsp://h/p?a=%2F&starttime=0&b', [['starttime', 'x&y=z\r\n']]),
+      'rtsp://h/p?a=%2F&b&starttime=x%26y%3Dz%0D%0A',
+    );
     assert.equal(addQuery('rtsp://h/p', []), 'rtsp://h/p');
     assert.equal(addQuery('rtsp://h/p', [['a', '1']]), 'rtsp://h/p?a=1');
   });

@@ -146,7 +146,13 @@ describe('a named camera', () => {
 
   test('URLs outside of its table do not exist', async () => {
     const { camera, viewer, stop } = await start();
-    const before = ['rtsp://front/0', 'rtsp://other/', 'rtsp://front/secret-path', 'rtsp://front/../x', 'rtsp://front/%2e'];
+    const before = [
+      'rtsp://front/0',
+      'rtsp://other/',
+      'rtsp://front/secret-path',
+      'rtsp://front/../x',
+      'rtsp://front/%2e',
+    ];
     for (const url of before) assert.equal((await viewer.request('DESCRIBE', url)).status, 404, url);
     assert.equal(camera.connections.length, 0);
     await viewer.request('DESCRIBE', 'rtsp://front');
@@ -199,7 +205,10 @@ describe('a named camera', () => {
     });
     assert.deepEqual([...response.headers].map(([name]) => name).sort(), ['CSeq', 'RTP-Info', 'Range', 'Session']);
     assert.equal(response.headers.get('Session'), 'abc;timeout=30');
-    assert.equal(response.headers.get('RTP-Info'), 'url=rtsp://front/0;seq=5;rtptime=77,url=rtsp://front/1;seq=6;rtptime=88');
+    assert.equal(
+      response.headers.get('RTP-Info'),
+      'url=rtsp://front/0;seq=5;rtptime=77,url=rtsp://front/1;seq=6;rtptime=88',
+    );
     const request = await camera.request('PLAY');
     assert.deepEqual([...request.headers].map(([name]) => name).sort(), ['CSeq', 'Scale', 'Session', 'User-Agent']);
     assert.equal(request.headers.get('Session'), 'abc');
@@ -212,7 +221,8 @@ describe('a named camera', () => {
         SETUP: {
           headers: {
             Session: 'abc',
-            Transport: 'RTP/AVP/TCP;unicast;source=10.9.8.7;destination=10.1.1.1;interleaved=4-5;ssrc= 1A2B;mode="PLAY"',
+            Transport:
+              'RTP/AVP/TCP;unicast;source=10.9.8.7;destination=10.1.1.1;interleaved=4-5;ssrc= 1A2B;mode="PLAY"',
           },
         },
       }),
@@ -221,7 +231,9 @@ describe('a named camera', () => {
     for (const udp of ['RTP/AVP;unicast;client_port=5000-5001', '', 'RTP/AVP/TCP;interleaved=256-257']) {
       assert.equal((await viewer.request('SETUP', 'rtsp://front/0', { Transport: udp })).status, 461, udp);
     }
-    const response = await viewer.request('SETUP', 'rtsp://front/0', { Transport: `${transport};destination=10.1.1.1` });
+    const response = await viewer.request('SETUP', 'rtsp://front/0', {
+      Transport: `${transport};destination=10.1.1.1`,
+    });
     assert.equal(response.headers.get('Transport'), 'RTP/AVP/TCP;unicast;interleaved=4-5;ssrc=1A2B');
     await stop();
   });
@@ -240,7 +252,12 @@ describe('a named camera', () => {
       but({ GET_PARAMETER: { headers: { 'Content-Type': 'text/parameters' }, body: 'position: 7\r\n' } }),
     );
     await viewer.play('front');
-    const response = await viewer.request('GET_PARAMETER', 'rtsp://front/', { 'Content-Type': 'text/parameters' }, 'position\r\n');
+    const response = await viewer.request(
+      'GET_PARAMETER',
+      'rtsp://front/',
+      { 'Content-Type': 'text/parameters' },
+      'position\r\n',
+    );
     assert.equal(Buffer.from(response.body).toString(), 'position: 7\r\n');
     assert.equal(Buffer.from((await camera.request('GET_PARAMETER')).body).toString(), 'position\r\n');
     assert.equal((await viewer.request('SET_PARAMETER', 'rtsp://front/', {}, 'zoom: 2\r\n')).status, 200);
@@ -270,7 +287,14 @@ describe('a named camera', () => {
       assert.equal((await camera.request('DESCRIBE')).url, camera.url + expected);
       await viewer.close();
     }
-    for (const path of ['/rtsp/front/other', '/rtsp/other', '/rtsp/', '/rtsp/front/main/x', '/rtsp/Front', '/rtsp/__proto__']) {
+    for (const path of [
+      '/rtsp/front/other',
+      '/rtsp/other',
+      '/rtsp/',
+      '/rtsp/front/main/x',
+      '/rtsp/Front',
+      '/rtsp/__proto__',
+    ]) {
       const { code } = await closeOf(new TestViewer(proxy.port, path));
       assert.equal(code, CloseCode.cameraUnknown, path);
     }
@@ -320,7 +344,9 @@ describe('a named camera', () => {
     for (const spelling of ['', '0']) {
       const { viewer, stop } = await start((request, connection) => {
         const cseq = spelling === '' ? '' : `cseq: ${Number(request.headers.get('CSeq')) - 1}\r\n`;
-        connection.send(`RTSP/1.0 200 OK\r\n${cseq}Content-Length: ${request.method === 'DESCRIBE' ? sdp.length : 0}\r\n\r\n`);
+        connection.send(
+          `RTSP/1.0 200 OK\r\n${cseq}Content-Length: ${request.method === 'DESCRIBE' ? sdp.length : 0}\r\n\r\n`,
+        );
         if (request.method === 'DESCRIBE') connection.send(sdp);
         return null;
       });
@@ -346,7 +372,9 @@ describe('a named camera', () => {
   test('the first session id counts (H264DVR)', async () => {
     let id = 231_970;
     const { camera, viewer, stop } = await start(
-      but({ SETUP: (request) => ({ headers: { Session: String(id++), Transport: request.headers.get('Transport') ?? '' } }) }),
+      but({
+        SETUP: (request) => ({ headers: { Session: String(id++), Transport: request.headers.get('Transport') ?? '' } }),
+      }),
     );
     await viewer.play('front', 2);
     assert.equal((await camera.request('PLAY')).headers.get('Session'), '231970');
@@ -438,7 +466,9 @@ describe('the end of a named session', () => {
   });
 
   test('a viewer and a camera that do not take part cannot hold the proxy up', async () => {
-    const { camera, proxy, viewer, stop } = await start(but({ TEARDOWN: () => null }), { timeouts: { shutdownMs: 100 } });
+    const { camera, proxy, viewer, stop } = await start(but({ TEARDOWN: () => null }), {
+      timeouts: { shutdownMs: 100 },
+    });
     await viewer.play('front');
     viewer.webSocket.pause();
     await within(proxy.proxy.close(), 'The end of the proxy', 2_000);
@@ -507,7 +537,10 @@ describe('refusals of a named camera', () => {
   });
 
   test('4502: headers without end and bodies beyond the limit', async () => {
-    for (const reply of [`RTSP/1.0 200 OK\r\nX: ${'x'.repeat(200_000)}`, 'RTSP/1.0 200 OK\r\nContent-Length: 99999999\r\n\r\n']) {
+    for (const reply of [
+      `RTSP/1.0 200 OK\r\nX: ${'x'.repeat(200_000)}`,
+      'RTSP/1.0 200 OK\r\nContent-Length: 99999999\r\n\r\n',
+    ]) {
       const { viewer, stop } = await start(
         but({
           DESCRIBE: (_, connection) => {
@@ -537,7 +570,10 @@ describe('refusals of a named camera', () => {
     );
     assert.equal((await within(viewer.response(), 'The response')).status, 200);
     const request = await camera.request('DESCRIBE');
-    assert.deepEqual([...request.headers].map(([name]) => name), ['CSeq', 'User-Agent', 'Accept', 'Range']);
+    assert.deepEqual(
+      [...request.headers].map(([name]) => name),
+      ['CSeq', 'User-Agent', 'Accept', 'Range'],
+    );
     assert.deepEqual(camera.methods(), ['OPTIONS', 'DESCRIBE']);
     await stop();
   });

@@ -47,7 +47,10 @@ describe('configuration', () => {
   });
 
   test('origins and hosts are brought into one form', () => {
-    const config = parseAccess({ allowOrigins: ['HTTPS://Portal.example:443/'.toLowerCase().replace(':443', '')], publicHosts: ['Portal.Example'] });
+    const config = parseAccess({
+      allowOrigins: ['HTTPS://Portal.example:443/'.toLowerCase().replace(':443', '')],
+      publicHosts: ['Portal.Example'],
+    });
     assert.deepEqual(config.allowOrigins, ['https://portal.example']);
     assert.deepEqual(config.publicHosts, ['portal.example']);
   });
@@ -66,7 +69,15 @@ describe('configuration', () => {
       [{ cameras: [{ name: 'a', streams: { 'A/': 'rtsp://a/' } }] }, /^cameras\[0\]\.streams: got "A\/"/],
       [{ cameras: [{ name: 'a', streams: { sub: 7 } }] }, /^cameras\[0\]\.streams\.sub: got "7"/],
       [{ cameras: [{ name: 'a', url: 'rtsp://a/', user: 'x' }] }, /"user", expected one of name/],
-      [{ cameras: [{ name: 'a', url: 'rtsp://a/' }, { name: 'a', url: 'rtsp://b/' }] }, /^cameras\[1\]\.name.*no other/],
+      [
+        {
+          cameras: [
+            { name: 'a', url: 'rtsp://a/' },
+            { name: 'a', url: 'rtsp://b/' },
+          ],
+        },
+        /^cameras\[1\]\.name.*no other/,
+      ],
       [{ allow: ['10.0.0.0/99'] }, /"10\.0\.0\.0\/99" cannot be allowed/],
       [{ allow: [7] }, /^allow\[0\]: got "7"/],
       [{ allowOrigins: ['portal.example'] }, /^allowOrigins: got "portal\.example", expected an origin/],
@@ -77,7 +88,11 @@ describe('configuration', () => {
       [{ publicHosts: ['10.0.0.1'] }, /expected a host name/],
       [{ publicHosts: ['portal:8080'] }, /expected a host name/],
     ];
-    for (const [value, expected] of cases) assert.match(message(() => parseAccess(value)), expected);
+    for (const [value, expected] of cases)
+      assert.match(
+        message(() => parseAccess(value)),
+        expected,
+      );
   });
 
   test('no complaint shows a password', () => {
@@ -97,7 +112,12 @@ describe('configuration', () => {
   });
 
   test('secrets as written and encoded', () => {
-    const { cameras } = parseAccess({ cameras: [{ name: 'a', url: 'rtsp://u:p%40ss%20word@h/' }, { name: 'b', url: 'rtsp://h/' }] });
+    const { cameras } = parseAccess({
+      cameras: [
+        { name: 'a', url: 'rtsp://u:p%40ss%20word@h/' },
+        { name: 'b', url: 'rtsp://h/' },
+      ],
+    });
     assert.deepEqual(secretsOf(cameras), ['p@ss word', 'p%40ss%20word']);
   });
 
@@ -106,7 +126,11 @@ describe('configuration', () => {
     assert.deepEqual(parseListen('[::1]:0'), { host: '::1', port: 0 });
     assert.deepEqual(parseListen('localhost:80'), { host: 'localhost', port: 80 });
     for (const text of ['', '8080', '127.0.0.1', '127.0.0.1:65536', '::1:8080', 'a b:80', '127.0.0.1:-1']) {
-      assert.match(message(() => parseListen(text)), /expected HOST:PORT/, text);
+      assert.match(
+        message(() => parseListen(text)),
+        /expected HOST:PORT/,
+        text,
+      );
     }
   });
 });
@@ -156,21 +180,48 @@ describe('command line', () => {
       },
       demo: true,
     });
-    assert.match(message(() => parseCommandLine(['--config', path, '--camera', 'front=rtsp://h/'])), /no other camera/);
+    assert.match(
+      message(() => parseCommandLine(['--config', path, '--camera', 'front=rtsp://h/'])),
+      /no other camera/,
+    );
   });
 
   test('each wrong option says what is wrong', () => {
-    assert.match(message(() => parseCommandLine(['--frobnicate'])), /frobnicate/);
-    assert.match(message(() => parseCommandLine(['--listen'])), /listen/);
-    assert.match(message(() => parseCommandLine(['--camera', 'front'])), /--camera: got "front", expected NAME=RTSP-URL/);
-    assert.match(message(() => parseCommandLine(['--camera', 'front=http://x/'])), /expected an rtsp/);
-    assert.match(message(() => parseCommandLine(['--allow', '*'])), /cannot be allowed/);
-    assert.match(message(() => parseCommandLine(['--config', join(folder, 'none.json')])), /none\.json cannot be read \(ENOENT\)/);
+    assert.match(
+      message(() => parseCommandLine(['--frobnicate'])),
+      /frobnicate/,
+    );
+    assert.match(
+      message(() => parseCommandLine(['--listen'])),
+      /listen/,
+    );
+    assert.match(
+      message(() => parseCommandLine(['--camera', 'front'])),
+      /--camera: got "front", expected NAME=RTSP-URL/,
+    );
+    assert.match(
+      message(() => parseCommandLine(['--camera', 'front=http://x/'])),
+      /expected an rtsp/,
+    );
+    assert.match(
+      message(() => parseCommandLine(['--allow', '*'])),
+      /cannot be allowed/,
+    );
+    assert.match(
+      message(() => parseCommandLine(['--config', join(folder, 'none.json')])),
+      /none\.json cannot be read \(ENOENT\)/,
+    );
     const path = join(folder, 'broken.json');
     writeFileSync(path, '{');
-    assert.match(message(() => parseCommandLine(['--config', path])), /not valid JSON/);
+    assert.match(
+      message(() => parseCommandLine(['--config', path])),
+      /not valid JSON/,
+    );
     writeFileSync(path, '{"demo": "yes"}');
-    assert.match(message(() => parseCommandLine(['--config', path])), /demo: got "yes", expected true or false/);
+    assert.match(
+      message(() => parseCommandLine(['--config', path])),
+      /demo: got "yes", expected true or false/,
+    );
   });
 });
 
@@ -179,10 +230,17 @@ describe('log lines', () => {
     const lines: string[] = [];
     const logger = createConsoleLogger({ secrets: ['hunter2', 'h%C3%BCnter'], write: (line) => lines.push(line) });
     logger.debug('not written');
-    logger.info('A line\nwith a break for rtsp://user:other@10.0.0.7/', { password: 'hunter2', reason: 'a\n"b"', none: null });
+    logger.info('A line\nwith a break for rtsp://user:other@10.0.0.7/', {
+      password: 'hunter2',
+      reason: 'a\n"b"',
+      none: null,
+    });
     logger.error('hunter2 h%C3%BCnter');
     assert.equal(lines.length, 2);
-    assert.match(lines[0] ?? '', /^\d{4}-\d\d-\d\dT[\d:.]+Z INFO A line with a break for rtsp:\/\/\*\*\*@10\.0\.0\.7\//);
+    assert.match(
+      lines[0] ?? '',
+      /^\d{4}-\d\d-\d\dT[\d:.]+Z INFO A line with a break for rtsp:\/\/\*\*\*@10\.0\.0\.7\//,
+    );
     assert.match(lines[0] ?? '', /reason="a\\n\\"b\\""\n$/);
     assert.doesNotMatch(lines.join(''), /hunter|other/);
   });

@@ -15,7 +15,21 @@ const format = (payloadType: number, encodingName: string): MediaFormat => ({
 let sequence = 0;
 function rtp(payloadType: number, timestamp: number, ...payload: number[]): Uint8Array {
   sequence++;
-  return Uint8Array.of(0x80, payloadType, 0, sequence & 0xff, 0, 0, timestamp >> 8, timestamp & 0xff, 0, 0, 0, 1, ...payload);
+  return Uint8Array.of(
+    0x80,
+    payloadType,
+    0,
+    sequence & 0xff,
+    0,
+    0,
+    timestamp >> 8,
+    timestamp & 0xff,
+    0,
+    0,
+    0,
+    1,
+    ...payload,
+  );
 }
 /** Packets of H.264: a slice, an IDR slice, SPS, delimiter; the first and a later fragment of an IDR slice. */
 const slice = (timestamp: number) => rtp(96, timestamp, 0x41, 1);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type IncomingMessage, request as httpRequest, type RequestOptions } from 'node:http';
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { RequestGuard } from '../../proxy/request-guard.js';
@@ -50,7 +50,13 @@ describe('pages', () => {
     assert.equal(allowed.headers['access-control-allow-origin'], 'https://portal.example');
     assert.equal(allowed.headers.vary, 'Origin');
     assert.equal((await from(`http://127.0.0.1:${proxy.port}`)).status, 200);
-    for (const origin of ['https://evil.example', 'null', 'http://portal.example', 'https://portal.example.evil.example', '']) {
+    for (const origin of [
+      'https://evil.example',
+      'null',
+      'http://portal.example',
+      'https://portal.example.evil.example',
+      '',
+    ]) {
       const { status, headers, body } = await from(origin);
       assert.equal(status, 403, origin);
       assert.equal(headers['access-control-allow-origin'], undefined);
@@ -65,7 +71,13 @@ describe('pages', () => {
     assert.equal(status, 200);
     assert.match(body.toString(), /<!doctype html>/i);
     const policy = headers['content-security-policy'] ?? '';
-    for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "frame-ancestors 'none'", "base-uri 'none'"]) {
+    for (const part of [
+      "default-src 'none'",
+      "script-src 'self'",
+      "style-src 'self'",
+      "frame-ancestors 'none'",
+      "base-uri 'none'",
+    ]) {
       assert.ok(String(policy).includes(part), part);
     }
     assert.doesNotMatch(String(policy), /unsafe|\*/);
@@ -88,7 +100,9 @@ describe('pages', () => {
     for (const { headers } of [plain, compressed]) {
       assert.match(headers.etag ?? '', /^"[\w-]+"$/);
       const encoding = headers['content-encoding'] ?? 'identity';
-      const again = await get(proxy.port, '/', { headers: { 'If-None-Match': headers.etag ?? '', 'Accept-Encoding': encoding } });
+      const again = await get(proxy.port, '/', {
+        headers: { 'If-None-Match': headers.etag ?? '', 'Accept-Encoding': encoding },
+      });
       assert.equal(again.status, 304);
       assert.equal(again.body.length, 0);
     }
@@ -121,11 +135,26 @@ describe('pages', () => {
 
   test('names that are not the proxy’s get nothing (DNS rebinding of the proxy)', async () => {
     const proxy = await startTestProxy({ cameras, publicHosts: ['portal.example'] });
-    const as = async (host: string, path = '/cameras') => (await get(proxy.port, path, { headers: { Host: host } })).status;
-    for (const host of ['portal.example', 'PORTAL.example:8080', 'localhost:1', '192.168.0.1:8080', '[fd00::1]:80', '[::1]']) {
+    const as = async (host: string, path = '/cameras') =>
+      (await get(proxy.port, path, { headers: { Host: host } })).status;
+    for (const host of [
+      'portal.example',
+      'PORTAL.example:8080',
+      'localhost:1',
+      '192.168.0.1:8080',
+      '[fd00::1]:80',
+      '[::1]',
+    ]) {
       assert.equal(await as(host), 200, host);
     }
-    for (const host of ['evil.example', 'portal.example.evil.example', 'localhost.evil.example', 'user@localhost', 'a b', '127.0.0.1.nip.io']) {
+    for (const host of [
+      'evil.example',
+      'portal.example.evil.example',
+      'localhost.evil.example',
+      'user@localhost',
+      'a b',
+      '127.0.0.1.nip.io',
+    ]) {
       assert.equal(await as(host), 403, host);
       assert.equal(await as(host, '/'), 403, host);
     }
@@ -162,11 +191,22 @@ describe('upgrades', () => {
       const viewer = new TestViewer(proxy.port, '/rtsp/none', { headers });
       return (await within(viewer.closed, 'The close')).code;
     };
-    for (const origin of ['https://evil.example', 'null', 'http://portal.example', 'https://portal.example:8443', 'file://', 'x']) {
+    for (const origin of [
+      'https://evil.example',
+      'null',
+      'http://portal.example',
+      'https://portal.example:8443',
+      'file://',
+      'x',
+    ]) {
       assert.equal(await codeFor({ Origin: origin }), CloseCode.forbidden, origin);
     }
     // Those who may enter are told that there is no such camera.
-    for (const origin of ['https://portal.example', `http://127.0.0.1:${proxy.port}`, `https://127.0.0.1:${proxy.port}`]) {
+    for (const origin of [
+      'https://portal.example',
+      `http://127.0.0.1:${proxy.port}`,
+      `https://127.0.0.1:${proxy.port}`,
+    ]) {
       assert.equal(await codeFor({ Origin: origin }), CloseCode.cameraUnknown, origin);
     }
     assert.equal(await codeFor({}), CloseCode.cameraUnknown);

@@ -26,7 +26,21 @@ test('names are names, in lower case and without a final dot', () => {
 });
 
 test('what is neither is refused', () => {
-  const hosts = ['', '.', 'a b', 'a/b', 'a@b', 'a%2eb', '256.1.1.1', '1.2.3.4.5', 'fe80::1%eth0', '[::1]', 'kä.example', 'a..b', '-'];
+  const hosts = [
+    '',
+    '.',
+    'a b',
+    'a/b',
+    'a@b',
+    'a%2eb',
+    '256.1.1.1',
+    '1.2.3.4.5',
+    'fe80::1%eth0',
+    '[::1]',
+    'kä.example',
+    'a..b',
+    '-',
+  ];
   for (const host of hosts) assert.equal(parseHost(host).kind, 'invalid', host);
   assert.equal(parseHost(`${'a'.repeat(64)}.example`).kind, 'invalid');
 });
@@ -39,12 +53,37 @@ test('a resolver may answer with a zone', () => {
 
 test('special addresses, plain and inside IPv6 ones', () => {
   const special = [
-    '127.0.0.1', '127.255.255.254', '::1', '0.0.0.0', '0.1.2.3', '::', '169.254.169.254', '169.254.1.1', 'fe80::1', 'febf::1',
-    'fd00:ec2::254', '100.100.100.200', '168.63.129.16', '192.0.0.192', '224.0.0.1', '255.255.255.255', 'ff02::1',
-    '64:ff9b::a9fe:a9fe', '2002:7f00:1::', '::7f00:1',
+    '127.0.0.1',
+    '127.255.255.254',
+    '::1',
+    '0.0.0.0',
+    '0.1.2.3',
+    '::',
+    '169.254.169.254',
+    '169.254.1.1',
+    'fe80::1',
+    'febf::1',
+    'fd00:ec2::254',
+    '100.100.100.200',
+    '168.63.129.16',
+    '192.0.0.192',
+    '224.0.0.1',
+    '255.255.255.255',
+    'ff02::1',
+    '64:ff9b::a9fe:a9fe',
+    '2002:7f00:1::',
+    '::7f00:1',
   ];
   for (const text of special) assert.equal(isSpecialAddress(text), true, text);
-  for (const text of ['10.0.0.1', '192.168.1.1', '8.8.8.8', 'fd00::1', '2001:db8::1', '64:ff9b::a00:1', '2002:a00:1::']) {
+  for (const text of [
+    '10.0.0.1',
+    '192.168.1.1',
+    '8.8.8.8',
+    'fd00::1',
+    '2001:db8::1',
+    '64:ff9b::a00:1',
+    '2002:a00:1::',
+  ]) {
     assert.equal(isSpecialAddress(text), false, text);
   }
 });

@@ -56,9 +56,13 @@ describe('credentials of a named camera', () => {
     const script = digestScript('right');
     const camera = await startCamera(script);
     const proxy = await startTestProxy({
-      cameras: [{ name: 'front', streams: { main: withPassword(camera.url, 'wrong'), sub: withPassword(camera.url, 'wrong') } }],
+      cameras: [
+        { name: 'front', streams: { main: withPassword(camera.url, 'wrong'), sub: withPassword(camera.url, 'wrong') } },
+      ],
     });
-    const viewers = ['/rtsp/front', '/rtsp/front/sub', '/rtsp/front', '/rtsp/front/main'].map((path) => new TestViewer(proxy.port, path));
+    const viewers = ['/rtsp/front', '/rtsp/front/sub', '/rtsp/front', '/rtsp/front/main'].map(
+      (path) => new TestViewer(proxy.port, path),
+    );
     for (const viewer of viewers) {
       await viewer.opened;
       viewer.send('DESCRIBE rtsp://front/ RTSP/1.0\r\nCSeq: 1\r\n\r\n');
@@ -162,17 +166,23 @@ describe('a named camera that is away', () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     const camera = await startCamera(healthy, { port });
     for (const response of described) assert.equal((await response).status, 200);
-    assert.deepEqual(
-      camera.connections.map((connection) => connection.methods().join()).sort(),
-      ['DESCRIBE', 'DESCRIBE', 'DESCRIBE', 'DESCRIBE', 'OPTIONS,DESCRIBE'],
-    );
+    assert.deepEqual(camera.connections.map((connection) => connection.methods().join()).sort(), [
+      'DESCRIBE',
+      'DESCRIBE',
+      'DESCRIBE',
+      'DESCRIBE',
+      'OPTIONS,DESCRIBE',
+    ]);
     await proxy.stop();
     camera.stop();
   });
 
   test('4504 when it takes connections and never answers', async () => {
     const camera = await startCamera(() => null);
-    const proxy = await startTestProxy({ cameras: [{ name: 'front', url: camera.url }], timeouts: { holdMs: 150, responseMs: 50 } });
+    const proxy = await startTestProxy({
+      cameras: [{ name: 'front', url: camera.url }],
+      timeouts: { holdMs: 150, responseMs: 50 },
+    });
     const viewer = new TestViewer(proxy.port, '/rtsp/front');
     await viewer.opened;
     viewer.send('DESCRIBE rtsp://front/ RTSP/1.0\r\nCSeq: 1\r\n\r\n');
@@ -203,18 +213,15 @@ describe('redirects of a named camera', () => {
     );
     const camera = await startCamera((request, connection) => {
       const reply = script(request, connection);
-      if (reply?.headers?.['Location'] === undefined) return reply;
-      return { ...reply, headers: { Location: reply.headers['Location'].replace('TARGET', String(target.port)) } };
+      if (reply?.headers?.Location === undefined) return reply;
+      return { ...reply, headers: { Location: reply.headers.Location.replace('TARGET', String(target.port)) } };
     });
     const url = password === null ? camera.url : withPassword(camera.url, password);
     const proxy = await startTestProxy({ cameras: [{ name: 'front', url }], allow: allow(target.port) });
     const viewer = new TestViewer(proxy.port, '/rtsp/front');
     await viewer.opened;
     viewer.send('DESCRIBE rtsp://front/ RTSP/1.0\r\nCSeq: 1\r\n\r\n');
-    const end = await Promise.race([
-      within(viewer.response(), 'The response').catch(() => null),
-      viewer.closed,
-    ]);
+    const end = await Promise.race([within(viewer.response(), 'The response').catch(() => null), viewer.closed]);
     return {
       end,
       viewer,
@@ -236,7 +243,10 @@ describe('redirects of a named camera', () => {
       );
       assert.ok(end !== null && 'status' in end && end.status === 200);
       assert.equal((await target.request('DESCRIBE')).url, `rtsp://127.0.0.1:${target.port}/elsewhere`);
-      await within(camera.connections[0]?.closed ?? Promise.reject(new Error('none')), 'The end of the first connection');
+      await within(
+        camera.connections[0]?.closed ?? Promise.reject(new Error('none')),
+        'The end of the first connection',
+      );
       await viewer.request('SETUP', 'rtsp://front/0', { Transport: 'RTP/AVP/TCP;interleaved=0-1' });
       target.connections[0]?.sendFrame(0, Uint8Array.of(1));
       await until(() => viewer.frames.length === 1, 'A frame');
@@ -273,7 +283,9 @@ describe('redirects of a named camera', () => {
       'hunter2',
     );
     assert.ok(end !== null && 'code' in end && end.code === CloseCode.cameraRejectsCredentials);
-    assert.ok(target.connections.every(({ requests }) => requests.every(({ headers }) => !headers.has('Authorization'))));
+    assert.ok(
+      target.connections.every(({ requests }) => requests.every(({ headers }) => !headers.has('Authorization'))),
+    );
     await stop();
   });
 

@@ -5,7 +5,16 @@ import { after, before, describe, test } from 'node:test';
 import { createConsoleLogger } from '../../proxy/console-logger.js';
 import type { RtspProxyOptions } from '../../proxy/proxy.js';
 import { type Certificate, makeCertificate } from '../support/certificate.js';
-import { type CameraScript, healthy, sdp, startCamera, startTestProxy, TestViewer, until, within } from './test-peers.js';
+import {
+  type CameraScript,
+  healthy,
+  sdp,
+  startCamera,
+  startTestProxy,
+  TestViewer,
+  until,
+  within,
+} from './test-peers.js';
 
 /** Everything about a camera that must not leave the proxy. */
 const secrets = ['hunter2', 'root-user', 'secret-path', 'top-secret', '10.9.8.7', '10%2E9'];
@@ -44,7 +53,11 @@ describe('nothing that the proxy emits shows a secret', () => {
     },
     'a certificate that cannot be verified': { tls: true },
     'wrong credentials': {
-      script: () => ({ status: 401, body: talkative, headers: { 'WWW-Authenticate': `Basic realm="${talkative.replaceAll('"', '')}"` } }),
+      script: () => ({
+        status: 401,
+        body: talkative,
+        headers: { 'WWW-Authenticate': `Basic realm="${talkative.replaceAll('"', '')}"` },
+      }),
     },
     'a camera that wants Digest': {
       script: (request) =>
@@ -53,7 +66,10 @@ describe('nothing that the proxy emits shows a secret', () => {
           : { status: 401, headers: { 'WWW-Authenticate': 'Digest realm="root-user", nonce="hunter2"' } },
     },
     'a status with words': {
-      script: (request) => (request.method === 'OPTIONS' ? healthy(request) : { status: 454, body: talkative, headers: { 'X-A': talkative, Server: talkative } }),
+      script: (request) =>
+        request.method === 'OPTIONS'
+          ? healthy(request)
+          : { status: 454, body: talkative, headers: { 'X-A': talkative, Server: talkative } },
     },
     'a description with words': {
       script: (request) =>
@@ -71,7 +87,9 @@ describe('nothing that the proxy emits shows a secret', () => {
               },
             },
     },
-    'a description without media': { script: (request) => (request.method === 'DESCRIBE' ? { body: talkative } : healthy(request)) },
+    'a description without media': {
+      script: (request) => (request.method === 'DESCRIBE' ? { body: talkative } : healthy(request)),
+    },
     'a redirect to elsewhere': {
       script: (request) =>
         request.method === 'DESCRIBE'
@@ -79,7 +97,8 @@ describe('nothing that the proxy emits shows a secret', () => {
           : healthy(request),
     },
     'a redirect to what is no URL': {
-      script: (request) => (request.method === 'DESCRIBE' ? { status: 301, headers: { Location: talkative } } : healthy(request)),
+      script: (request) =>
+        request.method === 'DESCRIBE' ? { status: 301, headers: { Location: talkative } } : healthy(request),
     },
     'a first line that is none': {
       script: (_, connection) => {
@@ -143,7 +162,9 @@ describe('nothing that the proxy emits shows a secret', () => {
         reason,
         JSON.stringify(proxy.proxy.stats()),
         ...lines,
-        ...(await Promise.all(['/cameras', '/healthz', '/readyz', '/rtsp/front', '/'].map((path) => page(proxy.port, path)))),
+        ...(await Promise.all(
+          ['/cameras', '/healthz', '/readyz', '/rtsp/front', '/'].map((path) => page(proxy.port, path)),
+        )),
       ].join('\n');
       for (const secret of secrets) assert.ok(!emitted.toLowerCase().includes(secret), `${secret} in:\n${emitted}`);
       assert.ok(lines.length > 0, 'something was logged');

@@ -196,7 +196,10 @@ export async function startCamera(
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const find = (method: string): RtspRequest | undefined =>
-    connections.flatMap((connection) => connection.requests).filter((request) => request.method === method).at(-1);
+    connections
+      .flatMap((connection) => connection.requests)
+      .filter((request) => request.method === method)
+      .at(-1);
   return {
     port,
     connections,
@@ -260,12 +263,7 @@ export class TestViewer {
     this.webSocket.send(typeof data === 'string' ? Buffer.from(data) : data);
   }
 
-  async request(
-    method: string,
-    url: string,
-    headers: Record<string, string> = {},
-    body = '',
-  ): Promise<RtspResponse> {
+  async request(method: string, url: string, headers: Record<string, string> = {}, body = ''): Promise<RtspResponse> {
     await within(this.opened, 'The WebSocket');
     const all = new RtspHeaders([['CSeq', String(++this.#cseq)], ...Object.entries(headers)]);
     this.send(serializeRequest({ method, url, headers: all, body: Buffer.from(body) }));
@@ -279,10 +277,13 @@ export class TestViewer {
       isClosed = true;
     });
     let found: RtspResponse | undefined;
-    await until(() => {
-      found = this.#responses.find((response) => cseq === null || response.headers.get('CSeq') === cseq);
-      return found !== undefined || isClosed;
-    }, `The response ${cseq ?? ''}`);
+    await until(
+      () => {
+        found = this.#responses.find((response) => cseq === null || response.headers.get('CSeq') === cseq);
+        return found !== undefined || isClosed;
+      },
+      `The response ${cseq ?? ''}`,
+    );
     if (found === undefined) {
       const { code, reason } = await this.closed;
       throw new Error(`closed instead: ${code} ${reason}`);

@@ -154,7 +154,10 @@ describe('refusals of the raw tunnel', () => {
 
   test('4403: a target by DNS rebinding', async () => {
     const rebinding = { allow: ['camera.example'], lookup: async () => ['127.0.0.1'] };
-    assert.equal((await refusal('OPTIONS rtsp://camera.example/ RTSP/1.0\r\n\r\n', rebinding)).code, CloseCode.forbidden);
+    assert.equal(
+      (await refusal('OPTIONS rtsp://camera.example/ RTSP/1.0\r\n\r\n', rebinding)).code,
+      CloseCode.forbidden,
+    );
   });
 
   test('4400: not RTSP', async () => {
@@ -178,7 +181,10 @@ describe('refusals of the raw tunnel', () => {
   });
 
   test('4400: a header without an end', async () => {
-    assert.equal((await refusal(`OPTIONS rtsp://127.0.0.1/ RTSP/1.0\r\nX: ${'x'.repeat(100_000)}`)).code, CloseCode.notRtsp);
+    assert.equal(
+      (await refusal(`OPTIONS rtsp://127.0.0.1/ RTSP/1.0\r\nX: ${'x'.repeat(100_000)}`)).code,
+      CloseCode.notRtsp,
+    );
   });
 
   test('4400: text messages', async () => {
@@ -245,7 +251,10 @@ describe('refusals of the raw tunnel', () => {
     const lookup = async (): Promise<string[]> => {
       throw new Error('ENOTFOUND');
     };
-    const { code } = await refusal('OPTIONS rtsp://camera.example/ RTSP/1.0\r\n\r\n', { allow: ['camera.example'], lookup });
+    const { code } = await refusal('OPTIONS rtsp://camera.example/ RTSP/1.0\r\n\r\n', {
+      allow: ['camera.example'],
+      lookup,
+    });
     assert.equal(code, CloseCode.cameraUnreachable);
   });
 });

@@ -78,9 +78,25 @@ describe('the allowlist', () => {
   test('the machine itself, link-local and metadata addresses only when listed one by one', async () => {
     const everything = ['0.0.0.0/0', '::/0', '*.example'];
     const hosts = [
-      '127.0.0.1', '127.1', '2130706433', '0x7f000001', '0x7f.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[::ffff:7f00:1]',
-      '0.0.0.0', '[::]', '169.254.169.254', '0xa9fea9fe', '[::ffff:a9fe:a9fe]', '[fe80::1]', '[fd00:ec2::254]',
-      '100.100.100.200', '[64:ff9b::7f00:1]', '[2002:7f00:1::]', '[::127.0.0.1]',
+      '127.0.0.1',
+      '127.1',
+      '2130706433',
+      '0x7f000001',
+      '0x7f.0.0.1',
+      '[::1]',
+      '[::ffff:127.0.0.1]',
+      '[::ffff:7f00:1]',
+      '0.0.0.0',
+      '[::]',
+      '169.254.169.254',
+      '0xa9fea9fe',
+      '[::ffff:a9fe:a9fe]',
+      '[fe80::1]',
+      '[fd00:ec2::254]',
+      '100.100.100.200',
+      '[64:ff9b::7f00:1]',
+      '[2002:7f00:1::]',
+      '[::127.0.0.1]',
     ];
     for (const bracketed of hosts) {
       // Not by the URL parser, which refuses some of them already.
@@ -108,8 +124,22 @@ describe('the allowlist', () => {
 
   test('rules that make no sense', () => {
     const rules = [
-      '', '*', '*.10.0.0.1', '10.0.0.0/33', '10.0.0.0/', '10.0.0.0/a', 'fd00::/129', 'cam.example/8', '10.0.0.1:0',
-      '10.0.0.1:65536', '10.0.0.1:x', '10.0.0.1:', 'a b', 'rtsp://10.0.0.1', '[fd00::1', '::ffff:10.0.0.0/95',
+      '',
+      '*',
+      '*.10.0.0.1',
+      '10.0.0.0/33',
+      '10.0.0.0/',
+      '10.0.0.0/a',
+      'fd00::/129',
+      'cam.example/8',
+      '10.0.0.1:0',
+      '10.0.0.1:65536',
+      '10.0.0.1:x',
+      '10.0.0.1:',
+      'a b',
+      'rtsp://10.0.0.1',
+      '[fd00::1',
+      '::ffff:10.0.0.0/95',
     ];
     for (const rule of rules) assert.throws(() => parseAllowRule(rule), { code: 'invalid-argument' }, rule);
   });

@@ -60,7 +60,8 @@ function copyWhenChanged(source, target) {
 }
 
 if (process.argv.includes('--clean')) rmSync(join(root, 'dist'), { recursive: true, force: true });
-compile(process.argv.includes('--with-tests') ? ['.'] : ['shared', 'client', 'proxy']);
+compile(['shared', 'client', 'proxy']);
 await bundleElement();
 for (const folder of ['proxy/demo', 'proxy/wall']) copyStaticFiles(folder);
 chmodSync(join(root, 'dist/proxy/cli.js'), 0o755);
+if (process.argv.includes('--with-tests')) compile(['.']);

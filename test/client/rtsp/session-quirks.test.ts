@@ -4,8 +4,7 @@ import { test } from 'node:test';
 import { RedirectError } from '../../../client/rtsp/status.js';
 import { MAX_EARLY_PACKETS } from '../../../shared/limits.js';
 import { serializeReceiverReport } from '../../../shared/rtcp.js';
-import type { RtspRequest } from '../../../shared/rtsp-message.js';
-import { serializeInterleaved } from '../../../shared/rtsp-message.js';
+import { RtspHeaders, type RtspRequest, serializeInterleaved } from '../../../shared/rtsp-message.js';
 import type { ScriptedConnection } from '../../support/scripted-camera.js';
 import { advanceTo, openSession, rejectsWith, rtpFrame, type SessionEvent, sendText } from './session-fixture.js';
 
@@ -61,10 +60,7 @@ test('VLC, TP-Link C520WS: an error without CSeq, and the CSeq of the request be
       DESCRIBE: inTurn(text(['RTSP/1.0 404 Not Found']), describeReply),
       SETUP: (request, connection) => {
         const before = Number(request.headers.get('CSeq')) - 1;
-        setupReply(
-          { ...request, headers: new (request.headers.constructor as never)([['CSeq', String(before)]]) },
-          connection,
-        );
+        setupReply({ ...request, headers: new RtspHeaders([['CSeq', String(before)]]) }, connection);
       },
       PLAY: text(['RTSP/1.0 200 OK', 'CSeq: 77', 'Session: 1234']),
     },

@@ -1,0 +1,141 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { type LineProcess, startLineProcess } from '../support/child-process.js';
+import { type ProxyProcess, startProxy } from '../support/proxy.js';
+import { startTunnel } from './tunnel-process.js';
+
+/** What load-viewers.ts takes. */
+export interface LoadViewersOptions {
+  count: number;
+  /** Of the proxy, on 127.0.0.1. */
+  port: number;
+  path: string;
+  subprotocol: string | null;
+  rtspUrl: string;
+  /** What SETUP's URL has after `rtspUrl`. */
+  control: string;
+  /** Whether they stop reading as soon as PLAY is answered. */
+  isStuck: boolean;
+}
+
+/** What load-viewers.ts says every 200 ms. */
+export interface LoadReport {
+  /** Received by all viewers since they play. */
+  bytes: number;
+  playing: number;
+  closed: number;
+  /** The longest that any of them went without data since the last report. */
+  longestGapMs: number;
+}
+
+const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+
+export interface LoadCamera {
+  readonly port: number;
+  readonly process: LineProcess;
+}
+
+/** @param bitsPerSecond - what each viewer of /live is sent */
+export async function startLoadCamera(bitsPerSecond: number): Promise<LoadCamera> {
+  const args = ['--import', 'tsx', script('./load-camera.ts'), JSON.stringify({ bitsPerSecond })];
+  const child = startLineProcess(process.execPath, args);
+  const port = await child.waitForLine((line) => /^listening on (\d+)$/.exec(line)?.[1]);
+  return { port: Number(port), process: child };
+}
+
+export interface LoadViewers {
+  /** The latest report. */
+  readonly report: LoadReport;
+  /** The longest gap that any of them had since `resetGap` (or the start). */
+  readonly longestGapMs: number;
+  resetGap(): void;
+  stop(): Promise<void>;
+}
+
+/** Starts viewers and waits until all of them play. */
+export async function startLoadViewers(options: LoadViewersOptions): Promise<LoadViewers> {
+  const child = startLineProcess(process.execPath, [
+    '--import',
+    'tsx',
+    script('./load-viewers.ts'),
+    JSON.stringify(options),
+  ]);
+  let report: LoadReport = { bytes: 0, playing: 0, closed: 0, longestGapMs: 0 };
+  let longestGapMs = 0;
+  child.onLine((line) => {
+    if (!line.startsWith('{')) return;
+    report = JSON.parse(line) as LoadReport;
+    longestGapMs = Math.max(longestGapMs, report.longestGapMs);
+  });
+  try {
+    await child.waitForLine((line) => (line === 'playing' ? true : null), 30_000);
+  } catch (error) {
+    await child.kill();
+    throw error;
+  }
+  return {
+    get report() {
+      return report;
+    },
+    get longestGapMs() {
+      return longestGapMs;
+    },
+    resetGap() {
+      longestGapMs = 0;
+    },
+    stop: () => child.kill(),
+  };
+}
+
+/** The proxies that are compared: ours as a raw tunnel and with a camera by name, the bare relay, the peer's. */
+export type LoadProxyName = 'bare relay' | 'ours, raw tunnel' | 'ours, named camera' | 'peer';
+
+export interface LoadProxy {
+  readonly name: LoadProxyName;
+  readonly pid: number;
+  /** How viewers of the camera's mount (`live` or `flood`) reach it through this proxy. */
+  viewers(mount: string): Pick<LoadViewersOptions, 'port' | 'path' | 'subprotocol' | 'rtspUrl' | 'control'>;
+  stop(): Promise<void>;
+}
+
+export async function startLoadProxy(name: LoadProxyName, cameraPort: number): Promise<LoadProxy> {
+  const target = `127.0.0.1:${cameraPort}`;
+  const direct = (mount: string) => ({ rtspUrl: `rtsp://${target}/${mount}`, control: 'video' });
+  if (name === 'bare relay' || name === 'peer') {
+    const tunnel = await startTunnel(name === 'peer' ? 'peer' : 'bare', target);
+    const { pid } = tunnel.process;
+    return {
+      name,
+      pid,
+      viewers: (mount) => ({ port: tunnel.port, path: '/', subprotocol: 'binary', ...direct(mount) }),
+      stop: () => tunnel.stop(),
+    };
+  }
+  const cameras = ['live', 'flood'].flatMap((mount) => ['--camera', `${mount}=rtsp://${target}/${mount}`]);
+  const proxy: ProxyProcess = await startProxy({ args: [...cameras, '--allow', target] });
+  return {
+    name,
+    pid: proxy.pid,
+    viewers: (mount) => ({
+      port: proxy.port,
+      subprotocol: 'rtsp.onvif.org',
+      ...(name === 'ours, raw tunnel'
+        ? { path: '/rtsp', ...direct(mount) }
+        : { path: `/rtsp/${mount}`, rtspUrl: `rtsp://${mount}/`, control: '0' }),
+    }),
+    stop: () => proxy.kill(),
+  };
+}
+
+/** Processor time that a process has used so far, seconds (Linux: proc_pid_stat(5), in ticks of 10 ms). */
+export function processorSeconds(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Resident memory of a process, bytes. */
+export function residentBytes(pid: number): number {
+  const [, kilobytes = '0'] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kilobytes) * 1024;
+}

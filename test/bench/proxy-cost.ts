@@ -1,0 +1,107 @@
+// benchmark: processor time that a proxy takes for what it carries, 100 viewers at 4 Mbit/s
+
+import { parseArgs } from 'node:util';
+import { delay } from '../support/child-process.js';
+import {
+  type LoadCamera,
+  type LoadProxyName,
+  processorSeconds,
+  startLoadCamera,
+  startLoadProxy,
+  startLoadViewers,
+} from './load.js';
+import { printTable, say, watchMachine } from './report.js';
+import { median } from './statistics.js';
+
+/*
+ * Camera, proxy and viewers are processes of their own. Each viewer has its own connection through the proxy; each frame
+ * reaches the proxy in four writes. Counted is what the proxy's process uses (user and system time, all its threads) while
+ * the viewers receive; each round runs every proxy, and ratios are made within a round, so that a busy machine matters less.
+ */
+
+const { values: options } = parseArgs({
+  options: {
+    viewers: { type: 'string' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const VIEWER_BITS_PER_SECOND = 4_000_000;
+const SETTLE_MS = 2_000;
+const viewers = Number(options.viewers ?? (options.quick ? 20 : 100));
+const rounds = Number(options.rounds ?? (options.quick ? 3 : 7));
+const seconds = Number(options.seconds ?? (options.quick ? 3 : 5));
+const allNames: LoadProxyName[] = ['bare relay', 'ours, raw tunnel', 'ours, named camera', 'peer'];
+const names = allNames.filter((name) => options.only?.some((part) => name.includes(part)) ?? true);
+
+interface Cost {
+  secondsPerGigabyte: number;
+  /** Share of what the camera sent in that time that reached the viewers. */
+  delivered: number;
+  load: number;
+}
+
+async function measure(name: LoadProxyName, camera: LoadCamera): Promise<Cost> {
+  const proxy = await startLoadProxy(name, camera.port);
+  try {
+    const crowd = await startLoadViewers({ ...proxy.viewers('live'), count: viewers, isStuck: false });
+    try {
+      await delay(SETTLE_MS);
+      const readLoad = watchMachine();
+      const startBytes = crowd.report.bytes;
+      const startSeconds = processorSeconds(proxy.pid);
+      const startMs = performance.now();
+      await delay(seconds * 1000);
+      const bytes = crowd.report.bytes - startBytes;
+      const used = processorSeconds(proxy.pid) - startSeconds;
+      const sent = (viewers * VIEWER_BITS_PER_SECOND * (performance.now() - startMs)) / 8000;
+      return { secondsPerGigabyte: (used / bytes) * 1e9, delivered: bytes / sent, load: readLoad() };
+    } finally {
+      await crowd.stop();
+    }
+  } finally {
+    await proxy.stop();
+  }
+}
+
+async function main(): Promise<void> {
+  const camera = await startLoadCamera(VIEWER_BITS_PER_SECOND);
+  const costs = new Map<LoadProxyName, Cost[]>(names.map((name) => [name, []]));
+  try {
+    for (let round = 0; round < rounds; round++) {
+      // Every other round backwards, so that what comes first or last has no advantage.
+      for (const name of round % 2 === 0 ? names : [...names].reverse()) {
+        costs.get(name)?.push(await measure(name, camera));
+      }
+      const line = names.map((name) => `${name} ${costs.get(name)?.at(-1)?.secondsPerGigabyte.toFixed(2)}`);
+      say(`${round + 1}: ${line.join(', ')} s/GB`);
+    }
+  } finally {
+    await camera.process.kill();
+  }
+  const bare = costs.get('bare relay') ?? [];
+  const peer = costs.get('peer') ?? [];
+  const ratio = (all: readonly Cost[], to: readonly Cost[]) =>
+    median(all.map((cost, i) => cost.secondsPerGigabyte / (to[i]?.secondsPerGigabyte ?? Number.NaN)));
+  printTable(
+    `Processor time for what is carried: ${viewers} viewers at 4 Mbit/s, each frame in four writes; median of ${rounds}`,
+    [...costs].map(([name, all]) => ({
+      proxy: name,
+      'CPU s/GB': median(all.map(({ secondsPerGigabyte }) => secondsPerGigabyte)),
+      'to the bare relay': ratio(all, bare),
+      'to the peer': ratio(all, peer),
+      'delivered %': Math.round(median(all.map(({ delivered }) => delivered)) * 100),
+      'machine busy': `${Math.round(median(all.map(({ load }) => load)) * 100)} %`,
+    })),
+  );
+}
+
+if (options.help) {
+  say('npm run bench -- proxy-cost [--viewers N] [--rounds N] [--seconds N] [--only PART-OF-NAME]… [--quick]');
+} else {
+  await main();
+}
