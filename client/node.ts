@@ -1,3 +1,3 @@
 /** The headless client for Node: with a transport straight to a camera's TCP port. */
 export * from './index.js';
-export { TcpTransport } from './transport/tcp.js';
+export { type CertificatePolicy, type TcpTarget, TcpTransport, type TcpTransportOptions } from './transport/tcp.js';

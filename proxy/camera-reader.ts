@@ -37,6 +37,8 @@ export class CameraReader {
   #chunk: Buffer | null = null;
   /** The end, in the chunk, of what the reader reported last, if that was a frame; -1 otherwise. */
   #lastFrameEnd = -1;
+  /** Bytes that the reader needs to complete the frame it is in, where that is known: then it is in nothing. 0 if not. */
+  #owed = 0;
   #isClosed = false;
 
   constructor(handlers: CameraReaderHandlers) {
@@ -87,21 +89,16 @@ export class CameraReader {
     let position = 0;
     while (position < length && !this.#isClosed) {
       if (this.#asksReader) {
-        this.#ask(chunk, position);
-        return length;
+        position = this.#ask(chunk, position);
+        continue;
       }
+      if (chunk[position] === DOLLAR && length - position < INTERLEAVED_HEADER_BYTES) return position;
       // Frames on other channels, and what is no frame, are for the reader to judge.
-      if (chunk[position] !== DOLLAR) {
+      if (!this.#isFrame(chunk, position)) {
         this.#asksReader = true;
         continue;
       }
-      if (length - position < INTERLEAVED_HEADER_BYTES) return position;
-      if (this.#channels[chunk[position + 1] as number] !== 1) {
-        this.#asksReader = true;
-        continue;
-      }
-      const payloadLength = ((chunk[position + 2] as number) << 8) | (chunk[position + 3] as number);
-      const end = position + INTERLEAVED_HEADER_BYTES + payloadLength;
+      const end = frameEnd(chunk, position);
       if (end > length) return position;
       this.#sink?.onFrame(position, end);
       position = end;
@@ -109,11 +106,29 @@ export class CameraReader {
     return length;
   }
 
-  #ask(chunk: Buffer, start: number): void {
+  /** Lets the reader read, up to where it is known to be in nothing, or to the chunk's end. Returns that position. */
+  #ask(chunk: Buffer, start: number): number {
+    const end = this.#owed > 0 ? Math.min(start + this.#owed, chunk.length) : chunk.length;
     this.#lastFrameEnd = -1;
-    this.#reader.push(chunk.subarray(start));
-    // Where a frame ends with the chunk, nothing is left in the reader: the next byte begins something new.
-    this.#asksReader = this.#lastFrameEnd !== chunk.length;
+    this.#reader.push(chunk.subarray(start, end));
+    if (this.#owed > 0) {
+      this.#owed -= end - start;
+      this.#asksReader = this.#owed > 0;
+      return end;
+    }
+    const position = this.#lastFrameEnd;
+    if (position === end) this.#asksReader = false;
+    else if (position >= 0 && this.#isFrame(chunk, position)) this.#owed = frameEnd(chunk, position) - end;
+    return end;
+  }
+
+  /** Whether a frame's header stands here, on a channel that was set up. */
+  #isFrame(chunk: Buffer, position: number): boolean {
+    return (
+      chunk.length - position >= INTERLEAVED_HEADER_BYTES &&
+      chunk[position] === DOLLAR &&
+      this.#channels[chunk[position + 1] as number] === 1
+    );
   }
 
   #onReaderFrame(channel: number, payload: Uint8Array): void {
@@ -126,4 +141,10 @@ export class CameraReader {
     if (isInChunk) this.#sink?.onFrame(start, end);
     else this.#sink?.onLooseFrame(channel, payload);
   }
+}
+
+/** Where the frame ends whose header stands here. */
+function frameEnd(chunk: Buffer, position: number): number {
+  const payloadLength = ((chunk[position + 2] as number) << 8) | (chunk[position + 3] as number);
+  return position + INTERLEAVED_HEADER_BYTES + payloadLength;
 }

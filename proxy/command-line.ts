@@ -152,7 +152,7 @@ async function startDemo(): Promise<{ camera: CameraOptions; close(): Promise<vo
   const { startDemoCamera } = await import('./demo/camera.js');
   const camera = await startDemoCamera({ host: '127.0.0.1', port: 0 });
   return {
-    camera: { name: 'demo', title: 'Demo camera', url: camera.url },
+    camera: { name: 'demo', title: 'Demo camera', streams: { main: camera.url, sub: `${camera.url}/sub` } },
     close: async () => camera.close(),
   };
 }

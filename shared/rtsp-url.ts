@@ -288,7 +288,7 @@ function invalidUrl(text: string, reason: string): StreamError {
 }
 
 /** `rtsp://user:my password@host`: a userinfo with blanks, told from `host:554/path with words @home` by its port. */
-const passwordWithBlanks = /(:\/\/)[^\s/@:]{0,256}:(?!\d{1,5}(?:[/?#\s,;"']|$))[^@\r\n]{0,256}@/g;
+const passwordWithBlanks = /(:\/\/)[^\s/@:]{0,256}:(?!\d{1,5}(?:[/?#\s,;"']|$))[^\s@]{0,256}[ \t][^@\r\n]{0,256}@/g;
 
 function redactWord(word: string): string {
   return redactQuery(redactEncodedUserinfo(redactUserinfo(word)));
@@ -301,7 +301,8 @@ function redactUserinfo(word: string): string {
   const authorityEnd = endOfAuthority(word, start);
   if (at >= start) {
     // In `rtsp://host/path@2` nothing is secret; anything with a colon before the @ may be a password.
-    const hasUserinfo = (scheme >= 0 && at < authorityEnd) || word.slice(start, at).includes(':');
+    const before = word.slice(start, at);
+    const hasUserinfo = (scheme >= 0 && at < authorityEnd) || before.includes(':') || before.startsWith('***');
     return hasUserinfo ? `${word.slice(0, start)}***${word.slice(at)}` : word;
   }
   if (scheme < 0) return word;

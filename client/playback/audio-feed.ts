@@ -19,7 +19,10 @@ const MAX_SILENT_UNITS = 500;
 export class AudioFeed {
   readonly buffer: SourceBuffer;
   readonly #queue: SourceBufferQueue;
-  readonly #placement: AudioPlacement;
+  readonly #policy: LatencyPolicy;
+  #placement: AudioPlacement;
+  /** Where the placement's count begins, seconds of the media element's time: a new size of units begins a new count. */
+  #origin = 0;
   #config: AudioTrackConfig;
   #silence: AccessUnit | null;
   #unitsSinceTrim = 0;
@@ -36,7 +39,8 @@ export class AudioFeed {
   ) {
     this.buffer = mediaSource.addSourceBuffer(mimeTypeOf(config));
     this.#queue = new SourceBufferQueue(this.buffer, TRACK_ID, handlers);
-    this.#placement = new AudioPlacement(config.samplesPerUnit / config.sampleRate, policy);
+    this.#policy = policy;
+    this.#placement = new AudioPlacement(unitSeconds(config), policy);
     this.#config = config;
     this.#silence = silentUnit(config);
     this.#appendInit(null);
@@ -44,12 +48,12 @@ export class AudioFeed {
 
   /** Place minus source time of the sound, seconds; NaN before the first unit. */
   get offset(): number {
-    return this.#placement.offset;
+    return this.#origin + this.#placement.offset;
   }
 
   /** End of what was appended, seconds of the media element's time. */
   get end(): number {
-    return this.#placement.end;
+    return this.#origin + this.#placement.end;
   }
 
   get droppedSamples(): number {
@@ -63,7 +67,7 @@ export class AudioFeed {
    */
   push(unit: AccessUnit, config: AudioTrackConfig, sourceTime: number, playhead: number): void {
     if (config !== this.#config) this.#changeConfig(config);
-    const { silentUnits, silenceAt, at } = this.#placement.place(sourceTime, playhead);
+    const { silentUnits, silenceAt, at } = this.#placement.place(sourceTime, playhead - this.#origin);
     this.#appendSilence(silentUnits, silenceAt);
     if (at === null) this.lateUnits++;
     else this.#append(unit, at);
@@ -74,13 +78,13 @@ export class AudioFeed {
 
   /** Puts silence ahead of a playhead that is about to run out of sound. */
   keepAhead(playhead: number): void {
-    const { silentUnits, silenceAt } = this.#placement.keepAhead(playhead);
+    const { silentUnits, silenceAt } = this.#placement.keepAhead(playhead - this.#origin);
     this.#appendSilence(silentUnits, silenceAt);
   }
 
   /** The playback rate that holds the sound's lead. */
   rate(playhead: number, now: number): number {
-    return this.#placement.rate(playhead, now);
+    return this.#placement.rate(playhead - this.#origin, now);
   }
 
   /** What comes next belongs to another time line than what came before. */
@@ -94,7 +98,7 @@ export class AudioFeed {
 
   #append(unit: AccessUnit, at: number): void {
     const duration = this.#config.samplesPerUnit;
-    const time = at * duration;
+    const time = Math.round(this.#origin * this.#config.sampleRate) + at * duration;
     this.#queue.append({ unit, decodeTime: time, presentationTime: time, duration });
   }
 
@@ -107,6 +111,10 @@ export class AudioFeed {
 
   #changeConfig(config: AudioTrackConfig): void {
     const mimeType = config.codec === this.#config.codec ? null : mimeTypeOf(config);
+    if (unitSeconds(config) !== unitSeconds(this.#config)) {
+      this.#origin = this.end;
+      this.#placement = new AudioPlacement(unitSeconds(config), this.#policy);
+    }
     this.#config = config;
     this.#silence = silentUnit(config);
     this.#appendInit(mimeType);
@@ -116,6 +124,10 @@ export class AudioFeed {
     const track = { trackId: TRACK_ID, timescale: this.#config.sampleRate, config: this.#config };
     this.#queue.appendInit(writeInitSegment([track]), mimeType);
   }
+}
+
+function unitSeconds(config: AudioTrackConfig): number {
+  return config.samplesPerUnit / config.sampleRate;
 }
 
 function silentUnit(config: AudioTrackConfig): AccessUnit | null {

@@ -39,7 +39,7 @@ export interface AudioPlace {
 
 export class AudioPlacement {
   readonly #unitSeconds: number;
-  #policy: LatencyPolicy;
+  readonly #policy: LatencyPolicy;
   /** Units appended so far, silence included: the next unit's place. */
   #next = 0;
   /** Place of a unit minus its own time, seconds; NaN before the first. */
@@ -73,6 +73,8 @@ export class AudioPlacement {
     this.#offset = Number.NaN;
     this.#skip = 0;
     this.#lateSince = Number.NaN;
+    this.#leadSpanStart = Number.NaN;
+    this.#leastLead = Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -132,7 +134,8 @@ export class AudioPlacement {
   }
 
   #anchor(sourceTime: number, playhead: number): AudioPlace {
-    const lead = playhead === 0 ? START_LEAD_S : this.#policy.audioLead;
+    const { audioLead } = this.#policy;
+    const lead = playhead === 0 ? Math.max(START_LEAD_S, audioLead) : audioLead;
     const silentUnits = Math.max(0, Math.ceil((playhead + lead - this.end) / this.#unitSeconds) - 1);
     this.#offset = (this.#next + silentUnits) * this.#unitSeconds - sourceTime;
     return this.#take(silentUnits);

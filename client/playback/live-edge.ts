@@ -17,8 +17,14 @@ import { TransitWindow } from './transit-window.js';
 
 /** Least step between two frames, seconds: frames of a burst are placed this close, so that the last is shown soon. */
 const MIN_STEP_S = 0.001;
-/** Greatest step, seconds: beyond twice the declared duration Chromium discards everything up to the next key frame. */
-const MAX_STEP_S = 1.9;
+/** Greatest step, in declared durations: beyond two of them Chromium discards everything up to the next key frame. */
+const MAX_STEP = 1.9;
+/** Least declared duration of a frame, seconds: an upper bound of what it will turn out to be, not the truth. */
+const MIN_DURATION_S = 1;
+/** The same in frame intervals, for cameras that send a frame every few seconds. */
+const DURATION_INTERVALS = 4;
+/** A step of the frames' own time above this tells nothing about their interval. Seconds. */
+const MAX_INTERVAL_S = 60;
 /** A frame time that goes back, or ahead by more than this, is a new timeline of the camera. Seconds. */
 const MAX_SOURCE_STEP_S = 10;
 const MAX_SOURCE_STEP_BACK_S = 1;
@@ -35,7 +41,9 @@ export class LiveEdge {
   /** Presentation time minus source time; NaN before the first frame. */
   #offset = Number.NaN;
   #lastSource = 0;
-  #lastPlaced = -MIN_STEP_S;
+  /** NaN before the first frame. */
+  #lastPlaced = Number.NaN;
+  #interval = 0;
   #odd = false;
 
   constructor(policy: LatencyPolicy) {
@@ -50,6 +58,11 @@ export class LiveEdge {
   reset(): void {
     this.#transits.reset();
     this.#offset = Number.NaN;
+  }
+
+  /** The duration, in seconds, to declare for the frame placed last. */
+  get duration(): number {
+    return Math.max(MIN_DURATION_S, DURATION_INTERVALS * this.#interval);
   }
 
   /** Seconds that a frame which came at the network's best waits for the slower ones. */
@@ -70,17 +83,17 @@ export class LiveEdge {
     this.#transits.add(sourceTime, arrival);
     const earliest = sourceTime + this.#transits.minimum;
     const target = playhead + (earliest - arrival) + this.delay - sourceTime;
-    return this.#settle(sourceTime, target);
+    return this.#settle(sourceTime, target, playhead);
   }
 
   /**
    * Places a frame in step with something else: the sound.
    * @param target - where it belongs, seconds of presentation time
    */
-  placeAt(sourceTime: number, arrival: number, target: number): number {
+  placeAt(sourceTime: number, arrival: number, playhead: number, target: number): number {
     this.#begin(sourceTime);
     this.#transits.add(sourceTime, arrival);
-    return this.#settle(sourceTime, target - sourceTime);
+    return this.#settle(sourceTime, target - sourceTime, playhead);
   }
 
   #begin(sourceTime: number): void {
@@ -88,19 +101,28 @@ export class LiveEdge {
     if (step > MAX_SOURCE_STEP_S || step < -MAX_SOURCE_STEP_BACK_S) this.reset();
   }
 
-  #settle(sourceTime: number, target: number): number {
-    if (Number.isNaN(this.#offset)) {
+  #settle(sourceTime: number, target: number, playhead: number): number {
+    const begins = Number.isNaN(this.#offset);
+    const step = sourceTime - this.#lastSource;
+    if (begins) {
       this.#offset = target;
     } else {
       const error = target - this.#offset;
-      const slew = SLEW * Math.max(0, sourceTime - this.#lastSource);
+      const slew = SLEW * Math.max(0, step);
       this.#offset += Math.abs(error) > STEP_ERROR_S ? error : Math.max(-slew, Math.min(slew, error));
     }
     let place = sourceTime + this.#offset;
     this.#odd = !this.#odd;
-    if (this.#odd && this.#policy.soundFollows)
-      place += Math.min(CADENCE_SHIFT_S, 0.4 * (sourceTime - this.#lastSource));
-    place = Math.max(this.#lastPlaced + MIN_STEP_S, Math.min(this.#lastPlaced + MAX_STEP_S, place));
+    if (this.#odd && this.#policy.soundFollows) place += Math.max(0, Math.min(CADENCE_SHIFT_S, 0.4 * step));
+    if (Number.isNaN(this.#lastPlaced)) {
+      // The first frame of all shows at once and stays until the second is due: Chromium does not start in a gap.
+      place = playhead;
+    } else {
+      const maxStep = MAX_STEP * this.duration;
+      place = Math.max(this.#lastPlaced + MIN_STEP_S, Math.min(this.#lastPlaced + maxStep, place));
+      if (!begins && step > 0 && step < MAX_INTERVAL_S)
+        this.#interval = this.#interval === 0 ? step : this.#interval + 0.1 * (step - this.#interval);
+    }
     this.#lastSource = sourceTime;
     this.#lastPlaced = place;
     return place;

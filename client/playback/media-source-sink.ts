@@ -113,6 +113,7 @@ export class MediaSourceSink {
     this.reset();
     if ((changed && this.#current.isStarted) || this.#current.hasFailed) this.#replace();
     this.#current.expect({ video: expects.video, audio: this.#wantsAudio });
+    if (!this.#wantsAudio) this.#current.removeAudio();
   }
 
   /** What comes next belongs to another time line than what came before, and begins with a key frame. */
@@ -130,10 +131,16 @@ export class MediaSourceSink {
   pushVideo(unit: AccessUnit, time: number): void {
     if (unit.config?.kind === 'video' && unit.config !== this.#videoConfig) {
       this.#videoConfig = this.#supported(unit.config) ? unit.config : null;
+      // Sound does not wait for a picture that cannot come.
+      if (this.#videoConfig === null && this.#expects.audio) this.expect({ video: false, audio: true });
     }
-    if (unit.isKeyFrame) this.#needsKeyFrame = false;
     const config = this.#videoConfig;
-    if (config === null || this.#closed || this.#needsKeyFrame || !this.#playing) return;
+    if (config === null || this.#closed || !this.#playing) return;
+    if (this.#needsKeyFrame) {
+      if (!unit.isKeyFrame) return;
+      this.#needsKeyFrame = false;
+      this.#lastAudioAt = this.#clock.now();
+    }
     if (this.#expects.audio) this.#group.add(unit, time);
     this.#current.pushVideo(unit, config, time);
     this.#joining?.pushVideo(unit, config, time);
@@ -144,13 +151,20 @@ export class MediaSourceSink {
   pushAudio(unit: AccessUnit, time: number): void {
     if (unit.config?.kind === 'audio' && unit.config !== this.#audioConfig) {
       this.#audioConfig = this.#supported(unit.config) ? unit.config : null;
+      if (this.#audioConfig === null) {
+        this.#expects = { ...this.#expects, audio: false };
+        this.#abandonJoin();
+        this.#current.removeAudio();
+      }
     }
     const config = this.#audioConfig;
     if (config === null || this.#closed || !this.#playing) return;
     if (!this.#wantsAudio) return;
     this.#lastAudioAt = this.#clock.now();
     if (this.#current.takesAudio) this.#current.pushAudio(unit, config, time);
-    else if (this.#joining === null) this.#join();
+    const { soundPolicy } = this.#current;
+    const isInPlace = soundPolicy === null ? this.#current.takesAudio : soundPolicy === this.#policy;
+    if (!isInPlace && this.#joining === null) this.#join();
     this.#joining?.pushAudio(unit, config, time);
   }
 
@@ -158,6 +172,7 @@ export class MediaSourceSink {
   async play(): Promise<void> {
     this.#playing = true;
     for (;;) {
+      if (this.#closed) throw new DOMException('The player was closed.', 'AbortError');
       const presentation = this.#current;
       try {
         await presentation.video.play();
@@ -173,6 +188,8 @@ export class MediaSourceSink {
   pause(): void {
     this.#playing = false;
     this.#abandonJoin();
+    this.#group.clear();
+    this.#needsKeyFrame = true;
     this.#current.video.pause();
   }
 
@@ -185,6 +202,7 @@ export class MediaSourceSink {
     this.#muted = muted;
     this.#current.video.muted = muted;
     this.#nextJoinAt = 0;
+    this.#current.expect({ video: this.#expects.video, audio: this.#wantsAudio });
     if (this.#wantsAudio) return;
     this.#abandonJoin();
     this.#current.removeAudio();
@@ -204,9 +222,9 @@ export class MediaSourceSink {
   set latency(latency: Latency) {
     this.#policy = latencyPolicy(latency);
     this.#current.policy = this.#policy;
-    // Sound is placed once and for all: in another distance to the picture it needs another presentation.
+    // Sound is placed once and for all: in another distance to the picture it joins anew, with its next unit.
     this.#abandonJoin();
-    if (this.#current.hasAudio) this.#join();
+    this.#nextJoinAt = 0;
   }
 
   /** Moves the playhead to the newest frame. */
@@ -238,6 +256,10 @@ export class MediaSourceSink {
   /** While muted, sound is not fed at all, unless there is nothing else. */
   get #wantsAudio(): boolean {
     return this.#expects.audio && (!this.#muted || !this.#expects.video);
+  }
+
+  get #isHidden(): boolean {
+    return this.#container.ownerDocument.hidden;
   }
 
   #supported(config: TrackConfig): boolean {
@@ -274,6 +296,7 @@ export class MediaSourceSink {
       if (!(thrown instanceof DOMException) || thrown.name !== 'NotAllowedError') return;
       if (presentation === this.#joining) this.#abandonJoin();
       this.#handlers.onSoundRefused();
+      if (presentation === this.#current && this.#muted) presentation.video.play().catch(() => undefined);
     });
   }
 
@@ -281,7 +304,8 @@ export class MediaSourceSink {
   #join(): void {
     const config = this.#videoConfig;
     const frames = this.#group.frames;
-    if (config === null || frames.length === 0 || this.#clock.now() < this.#nextJoinAt) return;
+    // A hidden page draws nothing, so that nothing could be waited for.
+    if (config === null || frames.length === 0 || this.#isHidden || this.#clock.now() < this.#nextJoinAt) return;
     const joining = this.#present();
     this.#joining = joining;
     this.#container.insertBefore(joining.video, this.#current.video);
@@ -298,7 +322,7 @@ export class MediaSourceSink {
     this.#cancelJoin = this.#clock.schedule(JOIN_TIMEOUT_MS, () => {
       this.#logger.warn('sound could not join the picture in time');
       this.#abandonJoin();
-      this.#nextJoinAt = this.#clock.now() + JOIN_RETRY_MS;
+      if (!this.#isHidden) this.#nextJoinAt = this.#clock.now() + JOIN_RETRY_MS;
     });
     this.#startVideo(joining);
   }
@@ -306,6 +330,7 @@ export class MediaSourceSink {
   #swap(joining: Presentation): void {
     const old = this.#current;
     this.#cancelJoin?.();
+    this.#cancelJoin = null;
     this.#joining = null;
     this.#current = joining;
     const { ownerDocument } = this.#container;

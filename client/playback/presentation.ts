@@ -55,6 +55,7 @@ export class Presentation {
   #cancelAudioWatch: (() => void) | null = null;
   #videoFeed: VideoFeed | null = null;
   #audioFeed: AudioFeed | null = null;
+  #soundPolicy: LatencyPolicy | null = null;
   #closedDrops = 0;
   /** Jumps of the playhead to the live edge. */
   jumps = 0;
@@ -90,6 +91,11 @@ export class Presentation {
   /** Whether sound is fed. */
   get hasAudio(): boolean {
     return this.#audioFeed !== null;
+  }
+
+  /** The policy by which the sound is placed, once and for all; null without sound. */
+  get soundPolicy(): LatencyPolicy | null {
+    return this.#audioFeed === null ? null : this.#soundPolicy;
   }
 
   /** Whether the SourceBuffers exist: the set of tracks is fixed. */
@@ -138,6 +144,8 @@ export class Presentation {
     if (this.#started) return;
     this.#expectsVideo = expects.video;
     this.#expectsAudio = expects.audio;
+    if (this.#heldVideo !== null && expects.audio) this.#awaitAudio();
+    this.#tryStart();
   }
 
   /** Takes effect on what comes next; the sound's part only in a new presentation. */
@@ -165,7 +173,7 @@ export class Presentation {
     }
     if (this.#heldVideo === null) {
       this.#heldVideo = config;
-      if (this.#expectsAudio) this.#cancelAudioWait = this.#clock.schedule(AUDIO_WAIT_MS, () => this.removeAudio());
+      if (this.#expectsAudio) this.#awaitAudio();
     }
     this.#hold(() => this.#feedVideo(unit, config, time, arrival));
   }
@@ -177,6 +185,8 @@ export class Presentation {
       this.#feedAudio(unit, config, time);
       return;
     }
+    // Sound from before the first frame that can be decoded would only put the picture off.
+    if (this.#expectsVideo && this.#heldVideo === null) return;
     this.#heldAudio ??= config;
     this.#hold(() => this.#feedAudio(unit, config, time));
   }
@@ -198,8 +208,9 @@ export class Presentation {
     if (this.#mediaSource.readyState === 'open') this.#mediaSource.removeSourceBuffer(feed.buffer);
   }
 
-  /** Moves the playhead to the newest frame. */
+  /** Moves the playhead to the newest frame; without effect where that is on screen already. */
   jump(): void {
+    if (this.#closed || this.end <= this.video.currentTime) return;
     this.jumps++;
     this.video.currentTime = this.end;
   }
@@ -212,6 +223,11 @@ export class Presentation {
     this.video.removeAttribute('src');
     this.video.load();
     this.video.remove();
+  }
+
+  #awaitAudio(): void {
+    this.#cancelAudioWait?.();
+    this.#cancelAudioWait = this.#clock.schedule(AUDIO_WAIT_MS, () => this.removeAudio());
   }
 
   #hold(feed: () => void): void {
@@ -244,7 +260,7 @@ export class Presentation {
       }
       if (this.#expectsAudio && this.#heldAudio !== null) {
         this.#audioFeed = new AudioFeed(this.#mediaSource, this.#heldAudio, this.#policy, this.#queueHandlers());
-        this.#watchAudio();
+        this.#soundPolicy = this.#policy;
       }
     } catch (thrown) {
       this.#fail(StreamError.from(thrown, 'media-failed', 'The browser refused to play this codec.'));
@@ -253,6 +269,8 @@ export class Presentation {
     const held = this.#held;
     this.#held = [];
     for (const feed of held) feed();
+    // The first bytes may have been refused already.
+    if (this.#audioFeed !== null && !this.#closed) this.#watchAudio();
   }
 
   #feedVideo(unit: AccessUnit, config: VideoTrackConfig, time: number, arrival: number): void {
@@ -282,7 +300,7 @@ export class Presentation {
   #watchAudio(): void {
     this.#cancelAudioWatch = this.#clock.schedule(AUDIO_WATCH_MS, () => {
       if (!this.video.paused) this.#audioFeed?.keepAhead(this.video.currentTime);
-      this.#watchAudio();
+      if (this.#audioFeed !== null && !this.#closed) this.#watchAudio();
     });
   }
 

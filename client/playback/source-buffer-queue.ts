@@ -10,6 +10,16 @@ import { type FragmentSample, writeFragment } from '../fmp4/fragment.js';
 const MAX_WAITING_BYTES = 16 * 1_048_576;
 /** Samples that wait at most: half a minute of video, or of audio. */
 const MAX_WAITING_SAMPLES = 1_000;
+/** Segments that wait at most; more come only of a camera that changes its configuration all the time. */
+const MAX_READY_SEGMENTS = 64;
+
+interface Segment {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Samples in it; 0: an init segment. */
+  readonly samples: number;
+  /** The type to change to before it is appended. */
+  mimeType: string | null;
+}
 
 export interface SourceBufferQueueHandlers {
   /** The browser rejected the media; the buffer is of no more use. */
@@ -25,9 +35,8 @@ export class SourceBufferQueue {
   readonly #trackId: number;
   readonly #handlers: SourceBufferQueueHandlers;
   readonly #abort = new AbortController();
-  /** Written but not taken: an init segment, or a fragment that met the quota. */
-  #ready: { bytes: Uint8Array<ArrayBuffer>; samples: number }[] = [];
-  #mimeType: string | null = null;
+  /** Written but not taken: init segments and what waited before them, or a fragment that met the quota. */
+  #ready: Segment[] = [];
   #waiting: FragmentSample[] = [];
   #waitingBytes = 0;
   #removeBefore = 0;
@@ -54,9 +63,13 @@ export class SourceBufferQueue {
 
   /** Starts a new configuration: what waits goes out first. `mimeType` is set when the codec string has changed. */
   appendInit(segment: Uint8Array<ArrayBuffer>, mimeType: string | null): void {
+    if (this.#closed) return;
     if (this.#waiting.length > 0) this.#ready.push(this.#takeFragment());
-    this.#ready.push({ bytes: segment, samples: 0 });
-    if (mimeType !== null) this.#mimeType = mimeType;
+    if (this.#ready.length >= MAX_READY_SEGMENTS) {
+      this.#dropReady();
+      this.#needsKeyFrame = true;
+    }
+    this.#ready.push({ bytes: segment, samples: 0, mimeType });
     this.#pump();
   }
 
@@ -100,13 +113,13 @@ export class SourceBufferQueue {
           return;
         }
       }
-      if (this.#mimeType !== null) {
-        this.#buffer.changeType(this.#mimeType);
-        this.#mimeType = null;
-      }
       if (this.#ready.length === 0 && this.#waiting.length > 0) this.#ready.push(this.#takeFragment());
       const next = this.#ready[0];
       if (next === undefined) return;
+      if (next.mimeType !== null) {
+        this.#buffer.changeType(next.mimeType);
+        next.mimeType = null;
+      }
       this.#buffer.appendBuffer(next.bytes);
       this.#ready.shift();
       this.#quotaMet = false;
@@ -116,18 +129,18 @@ export class SourceBufferQueue {
     }
   }
 
-  #takeFragment(): { bytes: Uint8Array<ArrayBuffer>; samples: number } {
+  #takeFragment(): Segment {
     const samples = this.#waiting.length;
     const bytes = writeFragment(++this.#sequenceNumber, this.#trackId, contiguous(this.#waiting));
     this.#waiting = [];
     this.#waitingBytes = 0;
-    return { bytes, samples };
+    return { bytes, samples, mimeType: null };
   }
 
   #makeRoom(): void {
     if (this.#quotaMet) {
       // Making room did not help: let go of what is waiting and go on at the next key frame.
-      this.droppedSamples += this.#ready.shift()?.samples ?? 0;
+      this.#dropReady();
       this.#dropWaiting();
       this.#quotaMet = false;
       return;
@@ -136,6 +149,19 @@ export class SourceBufferQueue {
     const end = this.#handlers.onQuotaExceeded();
     if (end > 0) this.#buffer.remove(0, end);
     else this.#pump();
+  }
+
+  /** Drops all but the newest init segment, which what comes next needs, and the newest type. */
+  #dropReady(): void {
+    for (const { samples } of this.#ready) this.droppedSamples += samples;
+    const inits = this.#ready.filter(({ samples }) => samples === 0);
+    const newest = inits.at(-1);
+    const mimeType =
+      inits
+        .map((init) => init.mimeType)
+        .filter((type) => type !== null)
+        .at(-1) ?? null;
+    this.#ready = newest === undefined ? [] : [{ ...newest, mimeType }];
   }
 
   /** Drops what waits up to its last key frame, or, without one, up to the next that comes. */

@@ -11,10 +11,6 @@ import { SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buff
 
 const TRACK_ID = 1;
 const TIMESCALE = 90_000;
-/** Declared duration of a sample, seconds: an upper bound, not the truth. See LiveEdge for what it buys. */
-const DECLARED_DURATION_S = 1;
-/** The same in frame intervals, for cameras that send a frame every few seconds. */
-const DECLARED_INTERVALS = 4;
 /** Media kept behind the playhead, seconds. */
 const KEEP_BEHIND_S = 3;
 
@@ -27,7 +23,6 @@ export class VideoFeed {
   #keyFrames: number[] = [];
   #lastSource = Number.NaN;
   #lastPlace = 0;
-  #interval = 0;
 
   constructor(
     mediaSource: MediaSource,
@@ -83,16 +78,13 @@ export class VideoFeed {
     const place =
       soundOffset === null
         ? this.#edge.place(sourceTime, arrival, playhead)
-        : this.#edge.placeAt(sourceTime, arrival, sourceTime + soundOffset);
-    const step = sourceTime - this.#lastSource;
-    if (step > 0 && step < 60)
-      this.#interval = this.#interval === 0 ? step : this.#interval + 0.1 * (step - this.#interval);
+        : this.#edge.placeAt(sourceTime, arrival, playhead, sourceTime + soundOffset);
     this.#lastSource = sourceTime;
     this.#lastPlace = place;
     this.#history.add(place, sourceTime);
     if (unit.isKeyFrame) this.#keyFrames.push(place);
     const time = Math.round(place * TIMESCALE);
-    const duration = Math.round(Math.max(DECLARED_DURATION_S, DECLARED_INTERVALS * this.#interval) * TIMESCALE);
+    const duration = Math.round(this.#edge.duration * TIMESCALE);
     this.#queue.append({ unit, decodeTime: time, presentationTime: time, duration });
     if (unit.isKeyFrame) this.#trim(playhead);
   }

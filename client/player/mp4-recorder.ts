@@ -1,6 +1,7 @@
 import { StreamError } from '../../shared/errors.js';
 import { Mp4FileWriter } from '../fmp4/muxer.js';
 import { Receiver, type ReceiverOptions } from './receiver.js';
+import { Watchdog } from './watchdog.js';
 
 /** A camera → an MP4 file, without a page: everything that the player does up to the browser's door. */
 
@@ -13,10 +14,15 @@ export interface Mp4RecorderHandlers {
 
 export class Mp4Recorder {
   readonly #receiver: Receiver;
+  readonly #watchdog: Watchdog;
   #writer: Mp4FileWriter | null = null;
   #settle: ((error: StreamError | null) => void) | null = null;
 
   constructor(options: ReceiverOptions, handlers: Mp4RecorderHandlers) {
+    this.#watchdog = new Watchdog(options.clock, (silentMs) => {
+      const seconds = Math.round(silentMs / 100) / 10;
+      this.#settle?.(new StreamError('no-data', `The camera has sent nothing for ${seconds} seconds.`));
+    });
     this.#receiver = new Receiver(options, {
       onTracks: (tracks) => {
         const fileTracks = tracks.map(({ format }, index) => ({ trackId: index + 1, timescale: format.clockRate }));
@@ -25,7 +31,9 @@ export class Mp4Recorder {
           onError: (error) => handlers.onWarning?.(error),
         });
       },
+      onPacket: () => this.#watchdog.onPacket(),
       onAccessUnit: (track, unit, time) => {
+        this.#watchdog.onFrame();
         const index = this.#receiver.tracks.indexOf(track);
         this.#writer?.push(index, unit, Math.max(0, Math.round(time * track.format.clockRate)));
       },
@@ -36,7 +44,8 @@ export class Mp4Recorder {
 
   /**
    * Records until the camera ends the stream, or until the signal; the file is whole in either case. Rejects with a
-   * StreamError when the camera cannot be played or the connection breaks; what was written up to then can be played.
+   * StreamError when the camera cannot be played, falls silent, or the connection breaks; what was written up to then can
+   * be played.
    */
   async record(signal?: AbortSignal): Promise<void> {
     const ended = new Promise<void>((resolve, reject) => {
@@ -45,11 +54,13 @@ export class Mp4Recorder {
     ended.catch(() => undefined);
     const stop = () => this.#settle?.(null);
     await this.#receiver.start(signal);
+    this.#watchdog.start();
     signal?.addEventListener('abort', stop, { once: true });
     if (signal?.aborted) stop();
     try {
       await ended;
     } finally {
+      this.#watchdog.stop();
       signal?.removeEventListener('abort', stop);
       this.#writer?.finish();
       await this.#receiver.teardown();

@@ -112,7 +112,8 @@ export class Player {
   #connectedAt = 0;
   #firstFrameMs: number | null = null;
   #awaitsFrame = false;
-  #reconnects = 0;
+  #frameWait = new AbortController();
+  #connections = 0;
   #closed = false;
 
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
@@ -204,7 +205,8 @@ export class Player {
 
   /** UTC at which the camera took the frame on screen, by its sender reports; null while unknown. */
   get currentDate(): Date | null {
-    const time = this.#sink.timeOnScreen;
+    // Until the present connection shows something, what is on screen belongs to another time line.
+    const time = this.#state === 'playing' || this.#state === 'paused' ? this.#sink.timeOnScreen : null;
     const utc = time === null ? null : (this.#receiver?.utcAt(time) ?? null);
     return utc === null ? null : new Date(utc);
   }
@@ -217,13 +219,18 @@ export class Player {
     this.#connect();
   }
 
-  /** Plays, or resumes at the live edge. Rejects as `HTMLMediaElement.play()` does. */
-  play(): Promise<void> {
+  /** Plays, or resumes at the live edge. Rejects as `HTMLMediaElement.play()` does, or with the reason for `error`. */
+  async play(): Promise<void> {
     const wasPaused = this.#state === 'paused';
     this.#wantsPlay = true;
     if (this.#receiver === null) this.start();
     else if (wasPaused) this.#resume(this.#receiver);
-    return this.#sink.play();
+    try {
+      if (this.#state === 'error' && this.#error !== null) throw this.#error;
+      await this.#sink.play();
+    } catch (thrown) {
+      throw this.#state === 'error' ? (this.#error ?? thrown) : thrown;
+    }
   }
 
   /** Holds the picture; the camera is asked to pause, and the session is kept. */
@@ -256,7 +263,7 @@ export class Player {
       state: this.#state,
       video: tracks.find(({ kind }) => kind === 'video')?.stats() ?? null,
       audio: tracks.find(({ kind }) => kind === 'audio')?.stats() ?? null,
-      reconnects: this.#reconnects,
+      reconnects: Math.max(0, this.#connections - 1),
       firstFrameMs: this.#firstFrameMs,
       totalVideoFrames,
       droppedVideoFrames,
@@ -280,6 +287,7 @@ export class Player {
     this.#disconnect();
     const attempt = new AbortController();
     this.#attempt = attempt;
+    this.#connections++;
     this.#connectedAt = this.#clock.now();
     this.#firstFrameMs = null;
     let receiver: Receiver;
@@ -290,6 +298,7 @@ export class Player {
         { transport, url, credentials, clock: this.#clock, logger: this.#logger },
         {
           onTracks: (tracks, description) => this.#onTracks(tracks, description),
+          onPacket: (track) => this.#onPacket(track),
           onAccessUnit: (track, unit, time) => this.#onAccessUnit(track, unit, time),
           onEnd: () => this.#onEnd(),
           onClose: (error) =>
@@ -321,6 +330,7 @@ export class Player {
     this.#receiver?.close();
     this.#receiver = null;
     this.#awaitsFrame = false;
+    this.#frameWait.abort();
   }
 
   #resume(receiver: Receiver): void {
@@ -353,8 +363,23 @@ export class Player {
     this.#handlers.onTracksChange();
   }
 
+  #onPacket(track: TrackReceiver): void {
+    if (this.#matters(track)) this.#watchdog.onPacket();
+  }
+
+  /** Whether this is the track to watch: sound is no sign that the picture moves. */
+  #matters(track: TrackReceiver): boolean {
+    return track.kind === 'video' || !this.#hasPicture;
+  }
+
+  /** Whether the present connection has a picture that this browser can play. */
+  get #hasPicture(): boolean {
+    const tracks = this.#receiver?.tracks ?? [];
+    return tracks.some(({ kind, media }) => kind === 'video' && !this.#unsupported.has(media.index));
+  }
+
   #onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void {
-    this.#watchdog.onData();
+    if (this.#matters(track)) this.#watchdog.onFrame();
     if (unit.config !== null) {
       this.#codecs.set(track.media.index, unit.config.codec);
       this.#handlers.onTracksChange();
@@ -367,18 +392,26 @@ export class Player {
   /** Waits until something of the present connection is on screen, or would be if the page were visible. */
   #awaitFrame(): void {
     this.#awaitsFrame = false;
-    const receiver = this.#receiver;
+    this.#frameWait.abort();
+    const wait = new AbortController();
+    this.#frameWait = wait;
+    const { signal } = wait;
     const video = this.#sink.video;
     const done = () => {
-      if (this.#receiver !== receiver || !this.#wantsPlay || this.#state === 'playing') return;
+      if (signal.aborted) return;
+      wait.abort();
+      if (!this.#wantsPlay || this.#state === 'playing') return;
       this.#firstFrameMs ??= this.#clock.now() - this.#connectedAt;
       this.#reconnect.succeeded();
       this.#error = null;
       this.#setState('playing');
     };
-    const hasPicture = receiver?.tracks.some(({ kind }) => kind === 'video') === true;
-    if (hasPicture && !video.ownerDocument.hidden) video.requestVideoFrameCallback(done);
-    else video.addEventListener('timeupdate', done, { once: true });
+    video.requestVideoFrameCallback(done);
+    // A hidden page draws nothing, nor does a camera without a picture.
+    const onTime = () => {
+      if (!this.#hasPicture || video.ownerDocument.hidden) done();
+    };
+    video.addEventListener('timeupdate', onTime, { signal });
   }
 
   #onUnsupported(kind: 'video' | 'audio', codec: string): void {
@@ -396,7 +429,10 @@ export class Player {
 
   #onEnd(): void {
     this.#disconnect();
+    const hasShown = this.#state === 'playing';
     this.#setState('ended');
+    // Settles a play() that waits for the first frame.
+    if (!hasShown) this.#sink.pause();
   }
 
   #onFailure(error: StreamError): void {
@@ -408,9 +444,10 @@ export class Player {
     const delay = this.#reconnect.plan(error.retry);
     if (delay === null) {
       this.#setState('error');
+      // Settles a play() that waits for the first frame.
+      this.#sink.pause();
       return;
     }
-    this.#reconnects++;
     this.#setState('reconnecting');
   }
 

@@ -28,11 +28,13 @@ export interface ReceiverOptions {
 export interface ReceiverHandlers {
   /** The session description is known, and which of its media will be received. Called once, before the first unit. */
   onTracks(tracks: readonly TrackReceiver[], description: SessionDescription): void;
+  /** A packet of a track has come; access units may follow from it. */
+  onPacket?(track: TrackReceiver): void;
   /** `time`: presentation time in seconds from the start of play, on a time line that all tracks share. */
   onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void;
   /** The camera has ended all tracks (RTCP BYE). The connection is still there. */
   onEnd(): void;
-  /** The connection is over, once, after `start()` succeeded; null when this end closed it. */
+  /** The connection is over; not called after `close()`. While `start()` is under way, that rejects as well. */
   onClose(error: StreamError | null): void;
 }
 
@@ -48,6 +50,7 @@ export class Receiver {
   #lastTick = 0;
   #cancelTick: (() => void) | null = null;
   #closed = false;
+  #closeError: StreamError | null = null;
 
   constructor(options: ReceiverOptions, handlers: ReceiverHandlers) {
     this.#clock = options.clock;
@@ -62,10 +65,7 @@ export class Receiver {
       },
       {
         onPlay: (result) => this.#onPlay(result),
-        onRtp: (mediaIndex, bytes) => {
-          this.#byMedia[mediaIndex]?.onRtp(bytes);
-          this.#tickIfDue();
-        },
+        onRtp: (mediaIndex, bytes) => this.#onRtp(mediaIndex, bytes),
         onRtcp: (mediaIndex, bytes) => this.#byMedia[mediaIndex]?.onRtcp(bytes),
         onClose: (error) => this.#onClose(error),
       },
@@ -93,6 +93,7 @@ export class Receiver {
       await this.#setUp(signal);
       this.#handlers.onTracks(this.#tracks, description);
       await this.#session.play(signal === undefined ? {} : { signal });
+      if (this.#closed) throw this.#closeError ?? new StreamError('aborted', 'The connection was closed.');
     } catch (thrown) {
       this.close();
       throw StreamError.from(thrown, 'request-failed', 'The camera could not be played.');
@@ -182,6 +183,15 @@ export class Receiver {
     if (video !== undefined && audio !== undefined) video.reference = audio;
   }
 
+  #onRtp(mediaIndex: number, bytes: Uint8Array): void {
+    const track = this.#byMedia[mediaIndex];
+    if (track === undefined || this.#closed) return;
+    this.#ended.delete(track);
+    this.#handlers.onPacket?.(track);
+    track.onRtp(bytes);
+    this.#tickIfDue();
+  }
+
   #onPlay(result: PlayResult): void {
     for (const track of this.#tracks) track.reset();
     this.#ended.clear();
@@ -205,13 +215,14 @@ export class Receiver {
 
   #onGoodbye(track: TrackReceiver): void {
     this.#ended.add(track);
-    if (this.#ended.size === this.#tracks.length) this.#handlers.onEnd();
+    if (this.#ended.size === this.#tracks.length && !this.#closed) this.#handlers.onEnd();
   }
 
   #onClose(error: StreamError | null): void {
-    const wasClosed = this.#closed;
+    if (this.#closed) return;
+    this.#closeError = error;
     this.#stop();
-    if (!wasClosed) this.#handlers.onClose(error);
+    this.#handlers.onClose(error);
   }
 
   #tickIfDue(): void {

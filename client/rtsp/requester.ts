@@ -101,10 +101,9 @@ export class Requester {
   #nextCseq = 1;
   /** Not sent yet, in order. */
   readonly #queue: PendingRequest[] = [];
-  /** Sent and without response, in order; abandoned ones stay until a response to a later one has come. */
+  /** Sent and without response, in order; of those given up, so that late responses are known, the newest few. */
   readonly #sent: PendingRequest[] = [];
   #unmatchedResponses = 0;
-  #serverRequests = 0;
   #serverRequestWindowMs = Number.NEGATIVE_INFINITY;
   #serverRequestsInWindow = 0;
 
@@ -130,11 +129,6 @@ export class Requester {
   /** Responses that no request was waiting for. */
   get unmatchedResponses(): number {
     return this.#unmatchedResponses;
-  }
-
-  /** Requests that the server sent. */
-  get serverRequests(): number {
-    return this.#serverRequests;
   }
 
   /** Opens the transport. Rejects with its error, and then the requester is closed. */
@@ -297,11 +291,7 @@ export class Requester {
       this.#logger.debug('A response that no request waits for was ignored.', { status: response.status });
       return;
     }
-    // Servers answer in order, so what was given up before this one will not be answered any more.
     this.#sent.splice(index, 1);
-    for (let earlier = index - 1; earlier >= 0; earlier--) {
-      if (this.#sent[earlier]?.settle === null) this.#sent.splice(earlier, 1);
-    }
     if (request.settle === null) {
       this.#unmatchedResponses++;
     } else {
@@ -321,7 +311,6 @@ export class Requester {
   }
 
   #onServerRequest(request: RtspRequest): void {
-    this.#serverRequests++;
     const now = this.#clock.now();
     if (now - this.#serverRequestWindowMs >= 1000) {
       this.#serverRequestWindowMs = now;

@@ -12,7 +12,6 @@ import type { ByteTransport, ByteTransportHandlers } from './byte-transport.js';
 /** What is used of a WebSocket: the browser's own has it, and so has `ws` for Node. */
 export interface WebSocketLike {
   binaryType: string;
-  readonly bufferedAmount: number;
   send(data: Uint8Array): void;
   close(code?: number, reason?: string): void;
   addEventListener(type: string, listener: (event: WebSocketEvent) => void): void;
@@ -96,11 +95,6 @@ export class WebSocketTransport implements ByteTransport {
   /** Text messages received. RTSP over WebSocket has none, so they are ignored. */
   get textMessages(): number {
     return this.#textMessages;
-  }
-
-  /** Bytes given to `send` that have not left yet. */
-  get bufferedAmount(): number {
-    return this.#socket?.bufferedAmount ?? 0;
   }
 
   open(handlers: ByteTransportHandlers, signal?: AbortSignal): Promise<void> {

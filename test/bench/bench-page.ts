@@ -106,13 +106,13 @@ export async function startRelays(
       ? await startProxy({ args: ['--camera', `${cameraName}=${cameraUrl}`, '--allow-origin', pages.origin] })
       : null;
   const needsTunnel = name !== 'ours' || substitute !== undefined;
-  const tunnel = needsTunnel ? await startTunnel(name === 'peer' ? 'peer' : 'bare', target) : null;
+  const tunnel = needsTunnel ? await startTunnel(name === 'peer' ? 'peer' : 'bare') : null;
   return {
     addresses: {
       proxyOrigin: proxy?.origin ?? '',
       cameraName,
       cameraUrl,
-      tunnelUrl: `ws://127.0.0.1:${tunnel?.port ?? 0}/`,
+      tunnelUrl: tunnel === null ? '' : `ws://127.0.0.1:${tunnel.port}${tunnel.path(target)}`,
     },
     async stop() {
       await proxy?.stop();

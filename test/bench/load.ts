@@ -93,26 +93,43 @@ export type LoadProxyName = 'bare relay' | 'ours, raw tunnel' | 'ours, named cam
 export interface LoadProxy {
   readonly name: LoadProxyName;
   readonly pid: number;
-  /** How viewers of the camera's mount (`live` or `flood`) reach it through this proxy. */
-  viewers(mount: string): Pick<LoadViewersOptions, 'port' | 'path' | 'subprotocol' | 'rtspUrl' | 'control'>;
+  /** How viewers of one of its cameras reach it. */
+  viewers(mount: LoadMount): Pick<LoadViewersOptions, 'port' | 'path' | 'subprotocol' | 'rtspUrl' | 'control'>;
   stop(): Promise<void>;
 }
 
-export async function startLoadProxy(name: LoadProxyName, cameraPort: number): Promise<LoadProxy> {
-  const target = `127.0.0.1:${cameraPort}`;
-  const direct = (mount: string) => ({ rtspUrl: `rtsp://${target}/${mount}`, control: 'video' });
+/** The mounts of load-camera.ts. */
+export type LoadMount = 'live' | 'flood';
+
+/** @param ports - which camera serves which mount */
+export async function startLoadProxy(
+  name: LoadProxyName,
+  ports: Readonly<Partial<Record<LoadMount, number>>>,
+): Promise<LoadProxy> {
+  const target = (mount: LoadMount) => `127.0.0.1:${ports[mount]}`;
+  const direct = (mount: LoadMount) => ({ rtspUrl: `rtsp://${target(mount)}/${mount}`, control: 'video' });
   if (name === 'bare relay' || name === 'peer') {
-    const tunnel = await startTunnel(name === 'peer' ? 'peer' : 'bare', target);
+    const tunnel = await startTunnel(name === 'peer' ? 'peer' : 'bare');
     const { pid } = tunnel.process;
     return {
       name,
       pid,
-      viewers: (mount) => ({ port: tunnel.port, path: '/', subprotocol: 'binary', ...direct(mount) }),
+      viewers: (mount) => ({
+        port: tunnel.port,
+        path: tunnel.path(target(mount)),
+        subprotocol: 'binary',
+        ...direct(mount),
+      }),
       stop: () => tunnel.stop(),
     };
   }
-  const cameras = ['live', 'flood'].flatMap((mount) => ['--camera', `${mount}=rtsp://${target}/${mount}`]);
-  const proxy: ProxyProcess = await startProxy({ args: [...cameras, '--allow', target] });
+  const mounts = Object.keys(ports) as LoadMount[];
+  const proxy: ProxyProcess = await startProxy({
+    args: mounts.flatMap((mount) => [
+      ...['--camera', `${mount}=rtsp://${target(mount)}/${mount}`],
+      ...['--allow', target(mount)],
+    ]),
+  });
   return {
     name,
     pid: proxy.pid,

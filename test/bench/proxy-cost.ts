@@ -46,7 +46,7 @@ interface Cost {
 }
 
 async function measure(name: LoadProxyName, camera: LoadCamera): Promise<Cost> {
-  const proxy = await startLoadProxy(name, camera.port);
+  const proxy = await startLoadProxy(name, { live: camera.port });
   try {
     const crowd = await startLoadViewers({ ...proxy.viewers('live'), count: viewers, isStuck: false });
     try {

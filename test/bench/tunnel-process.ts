@@ -5,14 +5,21 @@ import { type LineProcess, startLineProcess } from '../support/child-process.js'
 export interface TunnelProcess {
   readonly process: LineProcess;
   readonly port: number;
+  /** The path under which it reaches a camera's HOST:PORT. */
+  path(target: string): string;
   stop(): Promise<void>;
 }
 
-/** @param target - the camera's HOST:PORT */
-export async function startTunnel(kind: 'bare' | 'peer', target: string): Promise<TunnelProcess> {
+/** @param listenPort - 0 takes a free one */
+export async function startTunnel(kind: 'bare' | 'peer', listenPort = 0): Promise<TunnelProcess> {
   const file = kind === 'bare' ? './bare-relay.mjs' : './peer-proxy.cjs';
   const script = fileURLToPath(new URL(file, import.meta.url));
-  const process_ = startLineProcess(process.execPath, [script, target]);
+  const process_ = startLineProcess(process.execPath, [script, String(listenPort)]);
   const port = await process_.waitForLine((line) => /^listening on (\d+)$/.exec(line)?.[1]);
-  return { process: process_, port: Number(port), stop: () => process_.stop(500) };
+  return {
+    process: process_,
+    port: Number(port),
+    path: (target) => (kind === 'bare' ? `/${target}` : '/'),
+    stop: () => process_.stop(500),
+  };
 }

@@ -7,8 +7,12 @@ export async function prepare(options: ShowingOptions): Promise<void> {
   const script = document.createElement('script');
   script.type = 'module';
   script.src = `${options.proxyOrigin}/rtsp-player.js`;
-  document.head.append(script);
-  await customElements.whenDefined('rtsp-player');
+  await new Promise((resolve, reject) => {
+    script.addEventListener('load', resolve);
+    script.addEventListener('error', () => reject(new Error(`${script.src} cannot be loaded.`)));
+    document.head.append(script);
+  });
+  if (customElements.get('rtsp-player') === undefined) throw new Error(`${script.src} does not define <rtsp-player>.`);
 }
 
 export function start(options: ShowingOptions): Showing {

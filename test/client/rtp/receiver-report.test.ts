@@ -51,6 +51,8 @@ test('the fraction is that since the report before, the loss that since the star
   const block = blockOf(reporter.report(2_000));
   assert.equal(block.fractionLost, 0);
   assert.equal(block.cumulativeLost, 8);
+  for (let sequence = 21; sequence < 40; sequence += 2) receive(sequence, 40 * sequence);
+  assert.equal(blockOf(reporter.report(3_000)).fractionLost, 128);
 });
 
 test('doubled packets count as received: the loss can be negative (A.3)', () => {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import type { RtspSession } from '../../../client/rtsp/session.js';
+import { RtspSession } from '../../../client/rtsp/session.js';
+import type { ByteTransport } from '../../../client/transport/byte-transport.js';
+import { StreamError } from '../../../shared/errors.js';
+import { ManualClock, settle } from '../../proxy/manual-clock.js';
 import type { ScriptedConnection } from '../../support/scripted-camera.js';
 import { advanceTo, openSession, rejectsWith, rtpFrame, type SessionFixture, sendText } from './session-fixture.js';
 
@@ -217,6 +220,38 @@ test('connect: aborted, closed meanwhile, nobody there', async (t) => {
   await rejectsWith(session.connect(), 'connection-failed');
   assert.equal(session.state, 'closed');
   assert.deepEqual(events, []);
+});
+
+test('connect: a refusal right behind the opening rejects it or is told by onClose, never both, never neither', async () => {
+  const refusal = new StreamError('not-found', 'The proxy knows no camera of this name.');
+  const outcomes = new Set<string>();
+  for (let delay = 0; delay < 12; delay++) {
+    const closes: (StreamError | null)[] = [];
+    const transport: ByteTransport = {
+      async open(handlers) {
+        const closeAfter = (microtasks: number): void => {
+          if (microtasks === 0) handlers.onClose(refusal);
+          else queueMicrotask(() => closeAfter(microtasks - 1));
+        };
+        closeAfter(delay);
+      },
+      send: () => {},
+      close: () => {},
+    };
+    const session = new RtspSession(
+      { transport, url: 'rtsp://front/', clock: new ManualClock() },
+      { onPlay() {}, onRtp() {}, onRtcp() {}, onClose: (error) => closes.push(error) },
+    );
+    const rejection = await session.connect().then(
+      () => null,
+      (error: unknown) => error,
+    );
+    await settle();
+    assert.deepEqual(rejection === null ? closes : [rejection, ...closes], [refusal], `after ${delay} microtasks`);
+    assert.equal(session.state, 'closed');
+    outcomes.add(rejection === null ? 'told' : 'rejected');
+  }
+  assert.equal(outcomes.size, 2);
 });
 
 test('TEARDOWN is sent once; who does not answer it is not waited for longer than a second', async (t) => {

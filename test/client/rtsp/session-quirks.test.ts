@@ -283,6 +283,20 @@ test('Dahua, Axis: a control URL that is refused in one form is tried in the oth
   assert.equal(camera.connections.length, 1);
 });
 
+test('an absolute session-level control comes before Content-Base, on the host that was asked', async (t) => {
+  const described = sdp.replace('m=video', 'a=control:rtsp://192.168.1.2:8554/inner/\r\nm=video');
+  const { session, camera } = await openSession(t, {
+    on: {
+      DESCRIBE: text([...ok, 'Content-Base: rtsp://192.168.1.2/base/'], described),
+      SETUP: setupReply,
+      PLAY: playReply,
+    },
+  });
+  await advanceTo(session, 'playing');
+  assert.equal((await camera.waitForRequest('SETUP')).url, camera.url('/inner/track1'));
+  assert.equal((await camera.waitForRequest('PLAY')).url, camera.url('/inner/'));
+});
+
 test('both forms refused: the error of the last one, after two tries', async (t) => {
   const { session, methods } = await openSession(
     t,
@@ -524,6 +538,47 @@ test('what is still on the way when PAUSE was accepted is dropped, and not playe
   assert.deepEqual(payloads(events), [1, 2, 4]);
 });
 
+test('a PLAY that is refused while paused leaves nothing behind for the next one', async (t) => {
+  const { session, events } = await openSession(t, {
+    on: {
+      DESCRIBE: describeReply,
+      SETUP: setupReply,
+      PLAY: inTurn(
+        playReply,
+        (request, connection) => {
+          connection.send(rtpFrame(0, 1));
+          sendText(connection, request, ['RTSP/1.0 500 No', 'CSeq: {cseq}']);
+        },
+        playReply,
+      ),
+      PAUSE: text(ok),
+    },
+  });
+  await advanceTo(session, 'playing');
+  await session.pause();
+  await rejectsWith(session.play(), 'server-error');
+  await session.play();
+  assert.deepEqual(payloads(events), []);
+});
+
+test('PLAY that is accepted while TEARDOWN is under way starts nothing', async (t) => {
+  const { session, camera, events } = await openSession(t, {
+    on: { DESCRIBE: describeReply, SETUP: setupReply, PLAY: () => {}, TEARDOWN: () => {} },
+  });
+  await advanceTo(session, 'ready');
+  const play = session.play();
+  const playRequest = await camera.waitForRequest('PLAY');
+  const teardown = session.teardown();
+  const teardownRequest = await camera.waitForRequest('TEARDOWN');
+  const [connection] = camera.connections;
+  assert.ok(connection !== undefined);
+  playReply(playRequest, connection);
+  connection.send(rtpFrame(0, 1));
+  text(ok)(teardownRequest, connection);
+  await Promise.allSettled([play, teardown]);
+  assert.deepEqual(events, [{ event: 'close', error: null }]);
+});
+
 test('several: data on channels that were never set up is dropped and counted', async (t) => {
   const { session, events, until } = await openSession(t, {
     on: {
@@ -539,6 +594,28 @@ test('several: data on channels that were never set up is dropped and counted', 
   await until((all) => payloads(all).length === 1);
   assert.deepEqual(payloads(events), [0]);
   assert.equal(session.stats.strayPackets, 3);
+});
+
+test('several: after junk, only channels that were set up are trusted', async (t) => {
+  const { session, events, until } = await openSession(t, {
+    on: {
+      DESCRIBE: describeReply,
+      SETUP: setupReply,
+      PLAY: (request, connection) => {
+        playReply(request, connection);
+        connection.send('junk');
+        // Looks like a frame, and would swallow the next one.
+        connection.send(rtpFrame(9, 1).map((byte, index) => (index === 3 ? 30 : byte)));
+        connection.send(rtpFrame(0, 2));
+        connection.send(rtpFrame(0, 3));
+      },
+    },
+  });
+  await advanceTo(session, 'playing');
+  await until((all) => payloads(all).includes(3));
+  assert.deepEqual(payloads(events), [2, 3]);
+  assert.equal(session.stats.resyncs, 1);
+  assert.ok(session.stats.skippedBytes > 4);
 });
 
 test('several: RTCP on the RTP channel and the reverse', async (t) => {
