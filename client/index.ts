@@ -6,6 +6,7 @@ export type { Credentials } from '../shared/authentication.js';
 export { type Clock, systemClock } from '../shared/clock.js';
 export { type ErrorCode, type RetryPolicy, StreamError } from '../shared/errors.js';
 export { type Logger, silentLogger } from '../shared/logger.js';
+export { formatRtspUrl, parseRtspUrl, type RtspUrl } from '../shared/rtsp-url.js';
 export type { MediaDescription, MediaFormat, SessionDescription } from '../shared/session-description.js';
 export type { AccessUnit } from './codec/access-unit.js';
 export type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from './codec/track-config.js';

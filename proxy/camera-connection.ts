@@ -173,16 +173,18 @@ export class CameraConnection {
     this.#upstream.write(serializeInterleaved(channel, payload));
   }
 
-  /** Says TEARDOWN, waits for the answer a moment, and closes. Never rejects. */
-  async teardown(url: string, sessionId: string): Promise<void> {
+  /** Says TEARDOWN, waits for the answer a moment, and closes. Resolves with whether there was one; never rejects. */
+  async teardown(url: string, sessionId: string): Promise<boolean> {
     this.sink = null;
     if (this.#upstream.isPaused) this.#upstream.resume();
+    let isAnswered = true;
     try {
       await this.request('TEARDOWN', url, new RtspHeaders([['Session', sessionId]]), emptyBody, TEARDOWN_TIMEOUT_MS);
     } catch {
-      // Nobody waits for a goodbye.
+      isAnswered = false;
     }
     this.close();
+    return isAnswered;
   }
 
   /** Ends the connection now. Requests under way reject with `aborted`. */

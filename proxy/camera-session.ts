@@ -435,7 +435,9 @@ export class CameraSession implements Connection {
     if (open !== null) {
       const url = this.#table.urlsOf({ kind: 'session', query: '' })[0];
       if (this.#sessionId !== null && !this.#isTornDown && url !== undefined) {
-        await open.connection.teardown(url, this.#sessionId);
+        const isAnswered = await open.connection.teardown(url, this.#sessionId);
+        // Perhaps that is why the viewer has left: the next one shall not take the camera for healthy.
+        if (!isAnswered) this.#stream.reportClosed();
       }
       open.connection.close();
     }

@@ -88,38 +88,38 @@ export class Authenticator {
     if (next === undefined) return false;
     const last = this.#challenge;
     const wasRetry = last !== null && this.#authorized === 1;
+    // Axis M5525 gives a new nonce after 150 s, to whatever comes next, and does not call the old one stale.
     const isSame = last !== null && last.scheme === next.scheme && last.nonce === next.nonce;
     this.#staleInARow = wasRetry && next.stale ? this.#staleInARow + 1 : 0;
     const isRefused = wasRetry ? !next.stale || this.#staleInARow > MAX_STALE_IN_A_ROW : isSame && !next.stale;
     // 401 to a request that was under way when the challenge came: the same challenge answers it as well.
     const wasUnderWay = last !== null && this.#authorized === 0;
+    this.#authorized = 0;
     if (isRefused && !wasUnderWay) return false;
     if (isSame) return true;
     this.#challenge = next;
-    this.#authorized = 0;
     this.#nonceCount = 0;
     this.#clientNonce = bytesToHex(crypto.getRandomValues(new Uint8Array(16)));
     return true;
   }
 
-  /** RFC 7616, 3.4. */
   #digest(challenge: Challenge, method: string, url: string): string {
     const { username, password } = this.#credentials;
-    const { realm, nonce = '', opaque, algorithm, qop } = challenge;
-    const hash = algorithm?.startsWith('SHA-256') ? sha256 : md5;
-    const hex = (text: string): string => bytesToHex(hash(new TextEncoder().encode(text)));
-    const isSession = algorithm?.endsWith('-sess') ?? false;
-
+    const { realm, nonce = '', opaque, algorithm, qop = null } = challenge;
     const clientNonce = this.#clientNonce;
     const nonceCount = (++this.#nonceCount).toString(16).padStart(8, '0');
-    const user = hex(`${username}:${realm}:${password}`);
-    const secret = isSession ? hex(`${user}:${nonce}:${clientNonce}`) : user;
-    const request = hex(`${method}:${url}`);
-    const response =
-      qop === 'auth'
-        ? hex(`${secret}:${nonce}:${nonceCount}:${clientNonce}:auth:${request}`)
-        : hex(`${secret}:${nonce}:${request}`);
-
+    const response = digestResponse({
+      algorithm: algorithm ?? 'MD5',
+      username,
+      realm,
+      password,
+      nonce,
+      qop,
+      nonceCount,
+      clientNonce,
+      method,
+      url,
+    });
     const fields = [
       `username=${quote(username)}`,
       `realm=${quote(realm)}`,
@@ -130,9 +130,38 @@ export class Authenticator {
     if (algorithm !== undefined) fields.push(`algorithm=${algorithm}`);
     if (opaque !== undefined) fields.push(`opaque=${quote(opaque)}`);
     if (qop === 'auth') fields.push('qop=auth', `nc=${nonceCount}`);
-    if (qop === 'auth' || isSession) fields.push(`cnonce="${clientNonce}"`);
+    if (qop === 'auth' || algorithm?.endsWith('-sess')) fields.push(`cnonce="${clientNonce}"`);
     return `Digest ${fields.join(', ')}`;
   }
+}
+
+/** Everything that the response to a Digest challenge is made of (RFC 7616, 3.4.1 to 3.4.3). */
+export interface DigestInput {
+  algorithm: DigestAlgorithm;
+  username: string;
+  realm: string;
+  password: string;
+  nonce: string;
+  /** Null for RFC 2069's form, without `nonceCount` and, but for `-sess`, `clientNonce`. */
+  qop: 'auth' | null;
+  /** Eight hexadecimal digits. */
+  nonceCount: string;
+  clientNonce: string;
+  method: string;
+  /** As in the request's first line. */
+  url: string;
+}
+
+/** The `response` of a Digest answer, in lower-case hexadecimal digits; also for a server that checks one. */
+export function digestResponse(input: DigestInput): string {
+  const hash = input.algorithm.startsWith('SHA-256') ? sha256 : md5;
+  const hex = (...parts: string[]): string => bytesToHex(hash(new TextEncoder().encode(parts.join(':'))));
+  const user = hex(input.username, input.realm, input.password);
+  const secret = input.algorithm.endsWith('-sess') ? hex(user, input.nonce, input.clientNonce) : user;
+  const request = hex(input.method, input.url);
+  return input.qop === null
+    ? hex(secret, input.nonce, request)
+    : hex(secret, input.nonce, input.nonceCount, input.clientNonce, input.qop, request);
 }
 
 /** One challenge as it stands: any scheme, parameters by lower-case name. */

@@ -6,6 +6,7 @@
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureSystemPackages } from './support/system-packages.mjs';
@@ -58,7 +59,8 @@ const stages = {
   unit: () =>
     nodeTests(
       testFiles((path) => !isEndToEnd(path) && !isBrowser(path)),
-      10,
+      15,
+      `--test-concurrency=${availableParallelism()}`,
     ),
   browser: () => tool('wtr', '--config', 'web-test-runner.config.mjs'),
   // One file at a time: they start browsers and cameras, and look at the clock.

@@ -8,9 +8,9 @@ import type { LatencyPolicy } from './latency.js';
  */
 
 /** Silence is added when less than this is ahead of the playhead, seconds (Chromium was seen to stop at 97 ms). */
-const LOW_WATER_S = 0.115;
+const LOW_WATER_S = 0.12;
 /** What is ahead after silence was added, seconds. */
-const REFILL_S = 0.14;
+const REFILL_S = 0.17;
 /** Sound ahead of the playhead at the start, seconds: Chromium does not start with less than some 200 ms. */
 export const START_LEAD_S = 0.26;
 /** A gap in the units' own time longer than this is a new timeline, not a loss. Seconds. */
@@ -118,7 +118,7 @@ export class AudioPlacement {
     // Before the playhead moves there is no lead to speak of.
     if (playhead === 0) return this.#rate;
     if (Number.isNaN(this.#leadSpanStart)) this.#leadSpanStart = now;
-    this.#leastLead = Math.min(this.#leastLead, this.end - playhead);
+    this.#leastLead = Math.min(this.#leastLead, this.end - this.#unitSeconds - playhead);
     if (now - this.#leadSpanStart < this.#leadSpan) return this.#rate;
     const error = this.#leastLead - this.#policy.audioLead;
     this.#leadSpanStart = now;
@@ -135,8 +135,8 @@ export class AudioPlacement {
 
   #anchor(sourceTime: number, playhead: number): AudioPlace {
     const { audioLead } = this.#policy;
-    const lead = playhead === 0 ? Math.max(START_LEAD_S, audioLead) : audioLead;
-    const silentUnits = Math.max(0, Math.ceil((playhead + lead - this.end) / this.#unitSeconds) - 1);
+    const lead = playhead === 0 ? Math.max(START_LEAD_S - this.#unitSeconds, audioLead) : audioLead;
+    const silentUnits = Math.max(0, Math.ceil((playhead + lead - this.end) / this.#unitSeconds));
     this.#offset = (this.#next + silentUnits) * this.#unitSeconds - sourceTime;
     return this.#take(silentUnits);
   }

@@ -17,14 +17,14 @@ export interface LatencyPolicy {
   readonly maxJitterDelay: number;
   /** Whether the sound waits for nothing but its own buffer, so that the picture need not wait for the sound. */
   readonly soundFollows: boolean;
-  /** How much sound is kept ahead of the playhead. */
+  /** How much sound is ahead of the playhead when the next unit comes: the least, whatever the units' length. */
   readonly audioLead: number;
 }
 
 const policies = {
-  low: { onTime: 0.9, margin: 0, maxJitterDelay: 0.25, soundFollows: true, audioLead: 0.155 },
-  balanced: { onTime: 0.98, margin: 0.06, maxJitterDelay: 0.5, soundFollows: false, audioLead: 0.2 },
-  smooth: { onTime: 0.998, margin: 0.25, maxJitterDelay: 2, soundFollows: false, audioLead: 0.4 },
+  low: { onTime: 0.9, margin: 0, maxJitterDelay: 0.25, soundFollows: true, audioLead: 0.134 },
+  balanced: { onTime: 0.98, margin: 0.06, maxJitterDelay: 0.5, soundFollows: false, audioLead: 0.18 },
+  smooth: { onTime: 0.998, margin: 0.25, maxJitterDelay: 2, soundFollows: false, audioLead: 0.38 },
 } as const satisfies Record<string, LatencyPolicy>;
 
 /** The policy of a setting; a number of milliseconds is kept exactly, whatever the network does. */

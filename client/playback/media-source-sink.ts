@@ -19,6 +19,9 @@ import { type ExpectedTracks, Presentation } from './presentation.js';
 const JOIN_TIMEOUT_MS = 5_000;
 /** After one was given up, the next is tried this much later. Milliseconds. */
 const JOIN_RETRY_MS = 30_000;
+/** Sound that ran out is tried again after this, doubled each time up to the longest. Milliseconds. */
+const REJOIN_MS = 1_000;
+const MAX_REJOIN_MS = 60_000;
 /** Sound that has not come for this long is let go of, so that it cannot hold up the picture. Milliseconds. */
 const SILENCE_MS = 5_000;
 /** The decoder may fail this often in that many milliseconds before the sink gives up. */
@@ -75,6 +78,7 @@ export class MediaSourceSink {
   #joining: Presentation | null = null;
   #cancelJoin: (() => void) | null = null;
   #nextJoinAt = 0;
+  #starvations = 0;
   #videoConfig: VideoTrackConfig | null = null;
   #audioConfig: AudioTrackConfig | null = null;
   #needsKeyFrame = true;
@@ -274,6 +278,7 @@ export class MediaSourceSink {
     this.#presentations++;
     const presentation: Presentation = new Presentation(this.#container.ownerDocument, this.#policy, this.#clock, {
       onError: (error) => this.#onPresentationError(presentation, error),
+      onSoundStarved: () => this.#onSoundStarved(),
     });
     presentation.expect({ video: this.#expects.video, audio: this.#wantsAudio });
     presentation.video.muted = this.#muted;
@@ -346,6 +351,13 @@ export class MediaSourceSink {
     this.#cancelJoin = null;
     this.#joining?.close();
     this.#joining = null;
+  }
+
+  /** Sound comes back with a new presentation, the later the more often it has run out. */
+  #onSoundStarved(): void {
+    const wait = Math.min(MAX_REJOIN_MS, REJOIN_MS * 2 ** this.#starvations++);
+    this.#logger.info('sound ran out', { againAfterMs: wait });
+    this.#nextJoinAt = this.#clock.now() + wait;
   }
 
   #onPresentationError(presentation: Presentation, error: StreamError): void {

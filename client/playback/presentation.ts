@@ -34,6 +34,8 @@ export interface ExpectedTracks {
 export interface PresentationHandlers {
   /** The browser cannot go on with this presentation. Called once. */
   onError(error: StreamError): void;
+  /** The sound ran out and was let go of, so that the picture goes on. */
+  onSoundStarved(): void;
 }
 
 export class Presentation {
@@ -79,6 +81,7 @@ export class Presentation {
     this.video.disableRemotePlayback = true;
     const signal = this.#abort.signal;
     this.#mediaSource.addEventListener('sourceopen', () => this.#onOpen(), { signal });
+    this.video.addEventListener('waiting', () => this.#onWaiting(), { signal });
     this.video.addEventListener('error', () => this.#onVideoError(), { signal });
     this.video.src = this.#objectUrl;
   }
@@ -302,6 +305,17 @@ export class Presentation {
       if (!this.video.paused) this.#audioFeed?.keepAhead(this.video.currentTime);
       if (this.#audioFeed !== null && !this.#closed) this.#watchAudio();
     });
+  }
+
+  /**
+   * Chromium holds the picture when the sound runs out, and each time it wants more of it before it goes on. Without a
+   * SourceBuffer for sound the picture is free at once.
+   */
+  #onWaiting(): void {
+    if (this.#audioFeed === null || this.#videoFeed === null || this.video.paused || this.video.seeking) return;
+    if (this.video.currentTime === 0) return;
+    this.removeAudio();
+    this.#handlers.onSoundStarved();
   }
 
   #queueHandlers(): SourceBufferQueueHandlers {

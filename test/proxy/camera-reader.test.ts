@@ -72,18 +72,27 @@ const rtp = (length: number, fill: number): Buffer => {
 
 test('any bytes at any chunking give what the shared reader gives', () => {
   const unit = fc.oneof(
-    { weight: 8, arbitrary: fc.tuple(fc.integer({ min: 0, max: 1 }), fc.integer({ min: 12, max: 300 }), fc.nat(255)).map(([channel, length, fill]) => Buffer.from(serializeInterleaved(channel, rtp(length, fill)))) },
-    fc.tuple(fc.integer({ min: 0, max: 5 }), fc.uint8Array({ maxLength: 20 })).map(([channel, payload]) => Buffer.from(serializeInterleaved(channel, payload))),
-    fc.constantFrom(
-      'RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n',
-      'RTSP/1.0 200 OK\nCSeq: 1\nContent-Length: 3\n\n$\0\0',
-      'GET_PARAMETER rtsp://x/ RTSP/1.0\r\nCSeq: 9\r\n\r\n',
-      '\r\n',
-      '\n\r\n',
-      'junk',
-      '$',
-      '$\0',
-    ).map((text) => Buffer.from(text, 'latin1')),
+    {
+      weight: 8,
+      arbitrary: fc
+        .tuple(fc.integer({ min: 0, max: 1 }), fc.integer({ min: 12, max: 300 }), fc.nat(255))
+        .map(([channel, length, fill]) => Buffer.from(serializeInterleaved(channel, rtp(length, fill)))),
+    },
+    fc
+      .tuple(fc.integer({ min: 0, max: 5 }), fc.uint8Array({ maxLength: 20 }))
+      .map(([channel, payload]) => Buffer.from(serializeInterleaved(channel, payload))),
+    fc
+      .constantFrom(
+        'RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n',
+        'RTSP/1.0 200 OK\nCSeq: 1\nContent-Length: 3\n\n$\0\0',
+        'GET_PARAMETER rtsp://x/ RTSP/1.0\r\nCSeq: 9\r\n\r\n',
+        '\r\n',
+        '\n\r\n',
+        'junk',
+        '$',
+        '$\0',
+      )
+      .map((text) => Buffer.from(text, 'latin1')),
     fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
   );
   fc.assert(

@@ -61,7 +61,7 @@ describe('the program', () => {
     const proxy = run('start', '--listen', '127.0.0.1:0');
     const port = await proxy.port();
     const cameras = await fetch(`http://127.0.0.1:${port}/cameras`);
-    assert.deepEqual(await cameras.json(), [{ name: 'demo', title: 'Demo camera', streams: ['main'] }]);
+    assert.deepEqual(await cameras.json(), [{ name: 'demo', title: 'Demo camera', streams: ['main', 'sub'] }]);
     const viewer = new TestViewer(port, '/rtsp/demo', { protocols: ['rtsp.onvif.org'] });
     const description = await viewer.request('DESCRIBE', 'rtsp://demo/');
     assert.match(Buffer.from(description.body).toString(), /H264.*a=control:rtsp:\/\/demo\/0/s);

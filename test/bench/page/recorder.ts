@@ -37,6 +37,8 @@ export interface SampleRecord {
   buffered: number;
   totalFrames: number;
   droppedFrames: number;
+  /** Decoded so far by this video. */
+  audioBytes: number;
   stats: unknown;
 }
 
@@ -141,6 +143,8 @@ export async function record(module: ShowingModule, given: Omit<ShowingOptions, 
       buffered: buffered.length === 0 ? 0 : buffered.end(buffered.length - 1) - currentTime,
       totalFrames: quality.totalVideoFrames,
       droppedFrames: quality.droppedVideoFrames,
+      audioBytes:
+        (watched as HTMLVideoElement & { webkitAudioDecodedByteCount?: number }).webkitAudioDecodedByteCount ?? 0,
       stats: showing.stats?.() ?? null,
     });
   };

@@ -22,7 +22,7 @@ test('the first unit comes after enough silence for Chromium to start', () => {
 test('a longer lead is there from the start', () => {
   const subject = placement(2_000);
   subject.place(0, 0);
-  assert.ok(subject.end >= 2 && subject.end < 2 + UNIT, `${subject.end}`);
+  assert.ok(subject.end >= 2 + UNIT && subject.end < 2 + 2 * UNIT, `${subject.end}`);
 });
 
 test('units are placed by count, whatever the rounding of their times', () => {
@@ -135,6 +135,29 @@ test('a lead that is much too long, after a late start, is shortened at once by 
   const { lead, leftOut } = play(late, 3, late.end - 0.6);
   assert.ok(leftOut >= 15 && leftOut <= 22, `${leftOut} left out`);
   assert.ok(lead < 0.22, `${lead}`);
+});
+
+test('units of 128 ms (AAC at 8 kHz) leave as much ahead as short ones, and need no silence', () => {
+  for (const unit of [1_024 / 8_000, 1_024 / 16_000, UNIT]) {
+    const subject = new AudioPlacement(unit, latencyPolicy('low'));
+    let playhead = 0;
+    let rate = 1;
+    let least = Number.POSITIVE_INFINITY;
+    subject.place(0, 0);
+    for (let now = 0.02; now < 60; now += 0.02) {
+      playhead += 0.02 * rate;
+      const count = Math.floor(now / unit);
+      if (count > Math.floor((now - 0.02) / unit)) {
+        subject.place(count * unit, playhead);
+        rate = subject.rate(playhead, now);
+      }
+      const { silentUnits } = subject.keepAhead(playhead);
+      if (now < 10) continue;
+      assert.equal(silentUnits, 0);
+      least = Math.min(least, subject.end - playhead);
+    }
+    assert.ok(Math.abs(least - 0.134) < 0.02, `${least}`);
+  }
 });
 
 test('before the playhead moves there is no lead to correct', () => {
