@@ -150,7 +150,11 @@ async function runPage(scene: Scene, pages: BenchPages, name: PageName): Promise
     const phase =
       listener === null || !options.unmuted ? null : median(listener.ticks.slice(-8).map((ms) => ms % 1000));
     const stallEnds = scene.network?.stallEnds ?? [];
-    return { measurement: measureRecording(recording, window, stallEnds, phase), load, trace: recording };
+    return {
+      measurement: measureRecording(recording, window, stallEnds, phase),
+      load,
+      trace: { ...recording, cameraTicks: listener?.ticks ?? [] },
+    };
   } finally {
     for (const error of tab.errors) say(`  ${name}'s page: ${error}`);
     await tab.close();

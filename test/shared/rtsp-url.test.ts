@@ -63,6 +63,7 @@ describe('parseRtspUrl', () => {
     ],
     ['rtsp://user:pw@h/a@b/c', { host: 'h', username: 'user', password: 'pw', path: '/a@b/c' }],
     ['rtsp://user:pw@h/a?x=@b', { host: 'h', username: 'user', password: 'pw', path: '/a?x=@b' }],
+    ['rtsp://user@h/a@10.0.0.1/b', { host: 'h', username: 'user', path: '/a@10.0.0.1/b' }],
     // Quirk 2: several cameras.
     ['rtsp://rtsp://10.0.0.1/a', { host: '10.0.0.1', path: '/a' }],
     [
@@ -105,6 +106,7 @@ describe('parseRtspUrl', () => {
     'rtsp://[::1::]/',
     'rtsp://[1:2:3:4:5:6:7:8:9]/',
     'rtsp://[12345::]/',
+    'rtsp://[1:2:3:4::5:6:7:8]/',
     'rtsp://300.1.1.1/',
     'rtsp://192.168.1/',
     'rtsp://<camera>/',
@@ -353,6 +355,7 @@ describe('redactUrl', () => {
     ['rtsp://u:p:w@h/', 'rtsp://***@h/'],
     ['rtsp://u:p%40%2F@h/', 'rtsp://***@h/'],
     ['rtsp://u:p w@h/', 'rtsp://***@h/'],
+    ['rtsp://u:p w@x#y@h/', 'rtsp://***@h/'],
     ['rtsp://rtsp://u:p@h/', 'rtsp://***@h/'],
     ['u:p@192.168.1.10:554/stream0/', '***@192.168.1.10:554/stream0/'],
     ['rtsp://user:secret', 'rtsp://user:***'],

@@ -277,6 +277,10 @@ describe('58: payload types that do not agree', () => {
     );
   });
 
+  test('a static payload type does not take an rtpmap of another number', () => {
+    assert.equal(onlyFormat('m=audio 0 RTP/AVP 8', 'a=rtpmap:97 mpeg4-generic/16000').encodingName, 'PCMA');
+  });
+
   test('a dynamic payload type whose rtpmap has another number', () => {
     const { payloadType, encodingName } = onlyFormat('m=video 0 RTP/AVP 96', 'a=rtpmap:97 H264/90000');
     assert.deepEqual([payloadType, encodingName], [96, 'H264']);

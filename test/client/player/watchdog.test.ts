@@ -27,7 +27,7 @@ test('a camera at 25 frames a second that falls silent is noticed after 3 s, onc
   await frames(100, 40);
   const last = clock.now();
   await clock.advance(2_900);
-  assert.deepEqual(silences, []);
+  assert.equal(silences.length, 0);
   await clock.advance(60_000);
   assert.equal(silences.length, 1);
   const late = (silences[0]?.at ?? 0) - last;
