@@ -22,6 +22,8 @@ const JOIN_RETRY_MS = 30_000;
 /** Sound that ran out is tried again after this, doubled each time up to the longest. Milliseconds. */
 const REJOIN_MS = 1_000;
 const MAX_REJOIN_MS = 60_000;
+/** Sound that has not run out for this long is given its first wait again. Milliseconds. */
+const STARVATION_SPAN_MS = 300_000;
 /** Sound that has not come for this long is let go of, so that it cannot hold up the picture. Milliseconds. */
 const SILENCE_MS = 5_000;
 /** The decoder may fail this often in that many milliseconds before the sink gives up. */
@@ -79,6 +81,7 @@ export class MediaSourceSink {
   #cancelJoin: (() => void) | null = null;
   #nextJoinAt = 0;
   #starvations = 0;
+  #lastStarvation = 0;
   #videoConfig: VideoTrackConfig | null = null;
   #audioConfig: AudioTrackConfig | null = null;
   #needsKeyFrame = true;
@@ -355,9 +358,12 @@ export class MediaSourceSink {
 
   /** Sound comes back with a new presentation, the later the more often it has run out. */
   #onSoundStarved(): void {
+    const now = this.#clock.now();
+    if (now - this.#lastStarvation > STARVATION_SPAN_MS) this.#starvations = 0;
+    this.#lastStarvation = now;
     const wait = Math.min(MAX_REJOIN_MS, REJOIN_MS * 2 ** this.#starvations++);
     this.#logger.info('sound ran out', { againAfterMs: wait });
-    this.#nextJoinAt = this.#clock.now() + wait;
+    this.#nextJoinAt = now + wait;
   }
 
   #onPresentationError(presentation: Presentation, error: StreamError): void {

@@ -22,6 +22,8 @@ const AUDIO_WATCH_MS = 20;
 const MAX_FRAMES_AHEAD = 125;
 /** Seconds from the playhead to the newest frame, beyond the delay intended, that call for a jump. */
 const MAX_LEAD_S = 1.5;
+/** So near to the end of the last frame, in seconds, a playhead that stops does so for want of frames. */
+const VIDEO_END_S = 0.1;
 /** Units that wait for the MediaSource and for the sound. */
 const MAX_HELD_UNITS = 1_000;
 
@@ -314,6 +316,8 @@ export class Presentation {
   #onWaiting(): void {
     if (this.#audioFeed === null || this.#videoFeed === null || this.video.paused || this.video.seeking) return;
     if (this.video.currentTime === 0) return;
+    // Nothing comes at all: the picture has run out itself.
+    if (this.video.currentTime > this.#videoFeed.declaredEnd - VIDEO_END_S) return;
     this.removeAudio();
     this.#handlers.onSoundStarved();
   }

@@ -46,6 +46,11 @@ export class VideoFeed {
     return this.#lastPlace;
   }
 
+  /** How far the newest frame was declared to last, seconds of the media element's time. */
+  get declaredEnd(): number {
+    return this.#lastPlace + this.#edge.duration;
+  }
+
   /** Place minus source time of the newest frame, seconds. */
   get offset(): number {
     return this.#lastPlace - this.#lastSource;

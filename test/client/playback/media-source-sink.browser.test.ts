@@ -317,12 +317,7 @@ describe('MediaSourceSink', () => {
     const { currentTime } = sink.video;
     await sleep(2_000);
     expect(sink.video.currentTime - currentTime).to.be.within(1.5, 2.5);
-    expect(errors).to.deep.equal([]);
-    expect(sink.stats().presentations).to.equal(1);
-    expect(sink.stats().soundDelay).to.be.within(-0.5, 1.5);
-  });
-
-  it('plays sound alone', async () => {
+XX, async () => {
     const { sink, feed } = makeSink({ muted: false });
     sink.expect({ video: false, audio: true });
     const played = sink.play();
