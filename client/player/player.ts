@@ -6,6 +6,7 @@ import type { SessionDescription } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { Latency } from '../playback/latency.js';
 import { MediaSourceSink, type MediaSourceSinkStats } from '../playback/media-source-sink.js';
+import { parseRange } from '../rtsp/headers.js';
 import { WebSocketTransport } from '../transport/websocket.js';
 import { Receiver } from './receiver.js';
 import { Reconnect } from './reconnect.js';
@@ -427,7 +428,18 @@ export class Player {
     else this.#handlers.onWarning(error);
   }
 
+  /** Whether the session description gives the stream no end. */
+  get #isLive(): boolean {
+    const range = parseRange(this.#description?.range ?? '');
+    return typeof range?.end !== 'number';
+  }
+
   #onEnd(): void {
+    // A live stream has no end: the camera restarts, or changes its settings, and will be back.
+    if (this.#isLive) {
+      this.#onFailure(new StreamError('connection-closed', 'The camera has ended the stream.'));
+      return;
+    }
     this.#disconnect();
     const hasShown = this.#state === 'playing';
     this.#setState('ended');

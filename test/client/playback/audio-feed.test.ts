@@ -29,11 +29,12 @@ function config(sampleRate: number) {
 function make(sampleRate: number) {
   const buffer = new StubSourceBuffer();
   const mediaSource = { addSourceBuffer: () => buffer } as unknown as MediaSource;
-  const feed = new AudioFeed(mediaSource, config(sampleRate), latencyPolicy('low'), {
+  const own = config(sampleRate);
+  const feed = new AudioFeed(mediaSource, own, latencyPolicy('low'), {
     onError: (error) => assert.fail(error),
     onQuotaExceeded: () => 0,
   });
-  return { buffer, feed };
+  return { buffer, feed, own };
 }
 
 const unit: AccessUnit = {
@@ -46,8 +47,7 @@ const unit: AccessUnit = {
 };
 
 test('samples follow one another on the grid of the sample rate, silence first', () => {
-  const { buffer, feed } = make(16_000);
-  const own = config(16_000);
+  const { buffer, feed, own } = make(16_000);
   for (let i = 0; i < 10; i++) feed.push(unit, own, 500 + i * 0.064, 0);
   const silent = feed.silentUnits;
   assert.ok(silent > 0);
