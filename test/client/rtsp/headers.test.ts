@@ -180,11 +180,17 @@ test('whatever a camera writes, nothing throws, and nothing takes long', () => {
   for (const text of worst) {
     for (const parse of parsers) {
       for (const value of [text, `npt=${text}x`, `url=${text}x`, `a;timeout${text}x`, `a;interleaved=${text}x`]) {
-        const start = performance.now();
-        parse(value);
-        const ms = performance.now() - start;
+        // The best of some: a busy machine delays one, a search that goes on and on delays all.
+        const ms = Math.min(...Array.from({ length: 3 }, () => timed(() => parse(value))));
         assert.ok(ms < 100, `${parse.name} took ${ms} ms for ${JSON.stringify(value.slice(0, 20))}…`);
       }
     }
   }
 });
+
+/** Milliseconds that something takes. */
+function timed(work: () => void): number {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
+}
