@@ -11,8 +11,8 @@ const MIN_SILENCE_MS = 3_000;
 const SILENT_INTERVALS = 5;
 /** A camera may take this long from PLAY to its first packet, and again to its second frame, milliseconds. */
 const FIRST_DATA_MS = 10_000;
-/** Share by which the interval follows when frames come sooner than before; later ones count at once. */
-const INTERVAL_DECAY = 0.1;
+/** Time in which a longer interval is forgotten when frames come sooner again, milliseconds; later ones count at once. */
+const FORGET_MS = 150;
 
 export class Watchdog {
   readonly #clock: Clock;
@@ -54,7 +54,7 @@ export class Watchdog {
     const step = now - this.#lastFrame;
     this.#lastFrame = now;
     if (step > this.#interval) this.#interval = step;
-    else if (step >= 0) this.#interval += INTERVAL_DECAY * (step - this.#interval);
+    else if (step >= 0) this.#interval += (1 - Math.exp(-step / FORGET_MS)) * (step - this.#interval);
   }
 
   /** Stops watching; may be called twice. */
