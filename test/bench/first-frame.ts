@@ -11,6 +11,7 @@ import {
   startRelays,
 } from './bench-page.js';
 import { startGStreamerClient } from './gstreamer-client.js';
+import { installStageWatch } from './page/stage-watch.js';
 import { printTable, say } from './report.js';
 import { median, quantile } from './statistics.js';
 
@@ -23,6 +24,7 @@ import { median, quantile } from './statistics.js';
 const { values: options } = parseArgs({
   options: {
     times: { type: 'string' },
+    stages: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -39,14 +41,31 @@ async function timeGStreamer(url: string): Promise<number> {
   return ms;
 }
 
-async function timePage(pages: BenchPages, name: PageName, relays: Relays): Promise<number> {
+declare const stages: Record<string, number>;
+
+/** Milliseconds to each step of one start. */
+type Stages = Map<string, number>;
+
+async function timePage(pages: BenchPages, name: PageName, relays: Relays, all: Stages[]): Promise<number> {
   const tab = await pages.open(name);
+  if (options.stages) {
+    await tab.page.evaluateOnNewDocument(installStageWatch);
+    await tab.page.reload();
+    await tab.page.waitForFunction(() => typeof bench === 'object');
+  }
   try {
     const showing = { ...relays.addresses, latency: 'low', muted: true };
     await tab.page.evaluate((given) => bench.record(bench.module, given), showing);
     await tab.page.waitForFunction(() => bench.takeRecording().frames.length > 0, { timeout: 20_000, polling: 20 });
     const { frames, startedMs } = await tab.page.evaluate(() => bench.takeRecording());
-    return (frames[0]?.presentedMs ?? Number.NaN) - startedMs;
+    const firstMs = (frames[0]?.presentedMs ?? Number.NaN) - startedMs;
+    if (options.stages) {
+      // The recorder's times are wall-clock ones, these the page's own: both start where the picture was asked for.
+      const [seen, origin] = await tab.page.evaluate(() => [stages, performance.timeOrigin] as const);
+      const steps = new Map(Object.entries(seen).map(([step, ms]) => [step, ms + origin - startedMs]));
+      all.push(steps.set('first picture', firstMs));
+    }
+    return firstMs;
   } finally {
     await tab.close();
   }
@@ -57,6 +76,7 @@ async function main(): Promise<void> {
   const camera = await startGStreamerCamera({ mounts: [{ path: '/live', video: { preset: 'medium' } }] });
   const pages = await startBenchPages();
   const relays = new Map<PageName, Relays>();
+  const steps = { ours: [] as Stages[], peer: [] as Stages[] };
   const seen = { floor: [] as number[], ours: [] as number[], peer: [] as number[] };
   try {
     for (const name of names) {
@@ -67,7 +87,7 @@ async function main(): Promise<void> {
       seen.floor.push(await timeGStreamer(camera.url()));
       for (const name of names) {
         const used = relays.get(name);
-        if (used !== undefined) seen[name].push(await timePage(pages, name, used));
+        if (used !== undefined) seen[name].push(await timePage(pages, name, used, steps[name]));
       }
       say(
         `${time + 1}: ${Object.entries(seen)
@@ -80,6 +100,7 @@ async function main(): Promise<void> {
     await pages.stop();
     await camera.stop();
   }
+  if (options.stages) for (const name of names) printSteps(name, steps[name]);
   const floor = median(seen.floor);
   const peer = median(seen.peer);
   printTable(
@@ -95,5 +116,18 @@ async function main(): Promise<void> {
   );
 }
 
-if (options.help) say('npm run bench -- first-frame [--times N] [--quick]');
+/** The steps of the median start, in order. */
+function printSteps(name: string, all: readonly Stages[]): void {
+  const names = new Set(all.flatMap((stagesOfOne) => [...stagesOfOne.keys()]));
+  const rows = [...names].map((step) => ({
+    step,
+    'median ms': median(all.map((one) => one.get(step) ?? Number.NaN).filter(Number.isFinite)),
+  }));
+  printTable(
+    `${name}, from the element to each step`,
+    rows.sort((a, b) => a['median ms'] - b['median ms']),
+  );
+}
+
+if (options.help) say('npm run bench -- first-frame [--times N] [--stages] [--quick]');
 else await main();

@@ -13,6 +13,8 @@ export interface Impairment {
   stall?: { everyMs: number; forMs: number };
   /** What happens to the second medium of the session. */
   sound?: 'stops' | 'late' | 'never';
+  /** From a connection's first sound to its stop, ms. */
+  soundStopsAfterMs?: number;
 }
 
 export interface ImpairedNetwork {
@@ -22,10 +24,8 @@ export interface ImpairedNetwork {
   stop(): Promise<void>;
 }
 
-export const SOUND_LATE_MS = 300;
-export const SOUND_STOPS_FOR_MS = 3_000;
-/** From the first sound of a connection on. */
-export const SOUND_STOPS_AFTER_MS = 15_000;
+const SOUND_LATE_MS = 300;
+const SOUND_STOPS_FOR_MS = 3_000;
 
 /** Starts a relay on a free port of 127.0.0.1 to a camera's port there; each connection is delayed by the same numbers. */
 export async function startImpairedNetwork(cameraPort: number, impairment: Impairment): Promise<ImpairedNetwork> {
@@ -111,8 +111,8 @@ class DelayedWire {
   }
 
   #leavesSoundOut(now: number): boolean {
-    const { sound } = this.#impairment;
-    const since = now - this.#firstSoundMs - SOUND_STOPS_AFTER_MS;
+    const { sound, soundStopsAfterMs = 0 } = this.#impairment;
+    const since = now - this.#firstSoundMs - soundStopsAfterMs;
     return sound === 'never' || (sound === 'stops' && since >= 0 && since < SOUND_STOPS_FOR_MS);
   }
 

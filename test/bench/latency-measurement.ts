@@ -1,5 +1,5 @@
 import type { GStreamerFrame } from './gstreamer-client.js';
-import type { EventRecord, Recording, SampleRecord } from './page/recorder.js';
+import type { Recording, SampleRecord } from './page/recorder.js';
 import { median, quantile } from './statistics.js';
 
 /** What was seen of one player in one run. Milliseconds, and counts per minute. */
@@ -13,6 +13,8 @@ export interface Measurement {
   visibleP95: number | null;
   /** `waiting` events. */
   waiting: number;
+  /** Those that no stall of the network explains. */
+  waitingBeyondStalls: number;
   dropped: number;
   /** Frames that the camera made and the page was not shown. */
   notShown: number;
@@ -51,6 +53,7 @@ export function measureFloor(
     visibleP50: null,
     visibleP95: null,
     waiting: 0,
+    waitingBeyondStalls: 0,
     dropped: 0,
     soundBehind: null,
   };
@@ -69,12 +72,14 @@ export function measureRecording(
     .filter(({ presentedMs }) => isIn(presentedMs, range))
     .map(({ captureMs, displayMs }) => displayMs - captureMs);
   const perMinute = 60_000 / (range.to - range.from);
+  const waiting = recording.events.filter(({ type, ms }) => type === 'waiting' && isIn(ms, range)).map(({ ms }) => ms);
   const basics = measureFrames(shown, range, stallEnds);
   return {
     ...basics,
     visibleP50: median(visible),
     visibleP95: quantile(visible, 0.95),
-    waiting: countEvents(recording.events, 'waiting', range) * perMinute,
+    waiting: waiting.length * perMinute,
+    waitingBeyondStalls: waiting.filter((ms) => !stallEnds.some((end) => isInStall(ms, end))).length * perMinute,
     dropped: droppedFrames(recording.samples, range) * perMinute,
     soundBehind: tickPhaseMs === null ? null : soundBehind(recording, tickPhaseMs),
   };
@@ -129,8 +134,9 @@ function recovery(frames: readonly ShownFrame[], endMs: number, usual: number): 
   return Number.POSITIVE_INFINITY;
 }
 
-function countEvents(events: readonly EventRecord[], type: string, range: Range): number {
-  return events.filter((event) => event.type === type && isIn(event.ms, range)).length;
+/** What a stall holds back is missed until it is through the browser. */
+function isInStall(ms: number, endMs: number): boolean {
+  return ms >= endMs - 400 && ms < endMs + 500;
 }
 
 function droppedFrames(samples: readonly SampleRecord[], range: Range): number {

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { delay } from '../support/child-process.js';
 import { type GStreamerCamera, startGStreamerCamera } from '../support/gstreamer-camera.js';
 import { type BenchPages, type PageBench, type PageName, startBenchPages, startRelays } from './bench-page.js';
-import { startGStreamerClient } from './gstreamer-client.js';
+import { type GStreamerClient, startGStreamerClient } from './gstreamer-client.js';
 import { type ImpairedNetwork, type Impairment, startImpairedNetwork } from './impaired-network.js';
 import { type Measurement, measureFloor, measureRecording, type Window } from './latency-measurement.js';
 import { type Cell, printTable, say, watchMachine } from './report.js';
@@ -54,6 +54,8 @@ const { values: options } = parseArgs({
 });
 
 const FRAME_MS = 40;
+const STALL_EVERY_MS = options.quick ? 6_000 : 20_000;
+const STALL_MS = 300;
 /** How long the sound is listened to after the picture was measured. */
 const LISTEN_MS = 8_000;
 const playerNames = ['floor', 'ours', 'peer', 'plain'] as const satisfies (PageName | 'floor')[];
@@ -68,8 +70,8 @@ const window: Window = {
 interface Scene {
   camera: GStreamerCamera;
   network: ImpairedNetwork | null;
-  mount: string;
-  hasSound: boolean;
+  /** Hears the camera's ticks; keeps a camera with sound running from one player to the next. */
+  listener: GStreamerClient | null;
   /** The camera as seen through the network. */
   url: string;
 }
@@ -93,8 +95,8 @@ function impairment(): Impairment | null {
   }
   if (!jitter && sound === undefined) return null;
   return {
-    ...(jitter ? { jitterMs: 150, stall: { everyMs: 20_000, forMs: 300 } } : {}),
-    ...(sound === undefined ? {} : { sound }),
+    ...(jitter ? { jitterMs: 150, stall: { everyMs: STALL_EVERY_MS, forMs: STALL_MS } } : {}),
+    ...(sound === undefined ? {} : { sound, soundStopsAfterMs: (window.skipSeconds + window.seconds / 3) * 1000 }),
   };
 }
 
@@ -114,7 +116,10 @@ async function openScene(): Promise<Scene> {
   const bad = impairment();
   const network = bad === null ? null : await startImpairedNetwork(camera.port, bad);
   const url = `rtsp://127.0.0.1:${network?.port ?? camera.port}${mount}`;
-  return { camera, network, mount, hasSound, url };
+  // By the same URL, or GStreamer's server would start another encoder for it.
+  const listener = hasSound ? startGStreamerClient(url, { sound: true, pictures: false }) : null;
+  await listener?.firstFrameMs;
+  return { camera, network, listener, url };
 }
 
 async function runFloor(scene: Scene): Promise<Result> {
@@ -130,10 +135,6 @@ async function runFloor(scene: Scene): Promise<Result> {
 declare const bench: PageBench;
 
 async function runPage(scene: Scene, pages: BenchPages, name: PageName): Promise<Result> {
-  const listener = scene.hasSound
-    ? startGStreamerClient(scene.camera.url(scene.mount), { sound: true, pictures: false })
-    : null;
-  await listener?.firstFrameMs;
   const relays = await startRelays(name, scene.url, pages, options.page);
   const tab = await pages.open(name);
   try {
@@ -147,19 +148,18 @@ async function runPage(scene: Scene, pages: BenchPages, name: PageName): Promise
     const load = readLoad();
     if (options.unmuted) await tab.page.evaluate((ms) => bench.listen(ms), LISTEN_MS);
     const recording = await tab.page.evaluate(() => bench.takeRecording());
-    const phase =
-      listener === null || !options.unmuted ? null : median(listener.ticks.slice(-8).map((ms) => ms % 1000));
+    const cameraTicks = scene.listener?.ticks ?? [];
+    const phase = options.unmuted ? median(cameraTicks.slice(-8).map((ms) => ms % 1000)) : null;
     const stallEnds = scene.network?.stallEnds ?? [];
     return {
       measurement: measureRecording(recording, window, stallEnds, phase),
       load,
-      trace: { ...recording, cameraTicks: listener?.ticks ?? [] },
+      trace: { ...recording, cameraTicks },
     };
   } finally {
     for (const error of tab.errors) say(`  ${name}'s page: ${error}`);
     await tab.close();
     await relays.stop();
-    await listener?.stop();
   }
 }
 
@@ -197,6 +197,7 @@ function tableRow(name: string, result: Measurement, floor: Measurement | null, 
     ...(options.unmuted ? { 'sound behind ms': result.soundBehind } : {}),
     ...(options.jitter
       ? {
+          'waiting beyond stalls/min': result.waitingBeyondStalls,
           'back after stalls ms': result.recoveries
             .map((ms) => (Number.isFinite(ms) ? Math.round(ms) : 'never'))
             .join(' '),
@@ -225,6 +226,7 @@ async function main(): Promise<void> {
     }
   } finally {
     await pages.stop();
+    await scene.listener?.stop();
     await scene.network?.stop();
     await scene.camera.stop();
   }
@@ -243,7 +245,7 @@ async function main(): Promise<void> {
     `latency="${options.latency}"`,
     options.camera,
     options.unmuted ? 'unmuted' : 'muted',
-    ...(options.jitter ? ['jitter 0–150 ms, a stall of 300 ms every 20 s'] : []),
+    ...(options.jitter ? [`jitter 0–150 ms, a stall of ${STALL_MS} ms every ${STALL_EVERY_MS / 1000} s`] : []),
     ...(options.sound === undefined ? [] : [`sound: ${options.sound}`]),
   ];
   printTable(
