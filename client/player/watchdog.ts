@@ -74,8 +74,9 @@ export class Watchdog {
         return;
       }
       this.stop();
-      // What was taken for silence may be this camera's way: the next connection waits longer, until frames come sooner.
-      this.#interval = Math.max(this.#interval, silentMs);
+      // What was taken for silence may be this camera's way: the next connection waits twice as long, until frames come
+      // sooner.
+      this.#interval = Math.max(this.#interval, (2 * silentMs) / SILENT_INTERVALS);
       this.#onSilence(silentMs);
     });
   }

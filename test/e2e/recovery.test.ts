@@ -16,7 +16,7 @@ const rounds = Number(process.env.RECOVERY_ROUNDS ?? 1);
 const outageMs = 2_000;
 const freezeMs = 20_000;
 /** The watchdog's 3 s, or a closed connection's no time at all, and a busy machine. */
-const noticedWithinMs = 18_000;
+const noticedWithinMs = 4_000;
 const backWithinMs = 5_000;
 
 const keep = keeper(after);
