@@ -1,4 +1,3 @@
-/// <reference path="../../shared/globals.d.ts" />
 import { BitReader } from './bit-reader.js';
 import { withoutReordering } from './bitstream-restriction.js';
 import { neverReorders, parseSps, reorderDepth, type Sps } from './h264-sps.js';

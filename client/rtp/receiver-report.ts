@@ -1,4 +1,3 @@
-/// <reference path="../../shared/globals.d.ts" />
 import { RECEIVER_REPORT_INTERVAL_MS } from '../../shared/limits.js';
 import { type ReportBlock, serializeReceiverReport, serializeSourceDescription } from '../../shared/rtcp.js';
 import type { SequenceTracker } from './sequence.js';

@@ -1,4 +1,3 @@
-/// <reference path="../../shared/globals.d.ts" />
 import type { Authenticator } from '../../shared/authentication.js';
 import { DEFAULT_SESSION_TIMEOUT_MS, MAX_AUTHENTICATION_ROUNDS } from '../../shared/limits.js';
 import type { RtspResponse } from '../../shared/rtsp-message.js';

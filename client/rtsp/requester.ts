@@ -1,4 +1,3 @@
-/// <reference path="../../shared/globals.d.ts" />
 import { type Clock, systemClock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
 import { MAX_SERVER_REQUESTS_PER_SECOND, MAX_UNANSWERED_REQUESTS, REQUEST_TIMEOUT_MS } from '../../shared/limits.js';

@@ -1,4 +1,3 @@
-/// <reference path="../../shared/globals.d.ts" />
 import { Authenticator, type Credentials } from '../../shared/authentication.js';
 import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';

@@ -1,4 +1,3 @@
-/// <reference path="../../shared/globals.d.ts" />
 import type { StreamError } from '../../shared/errors.js';
 
 /** Called by a transport, synchronously, as things happen. */
