@@ -77,11 +77,6 @@ export class Receiver {
     return this.#tracks;
   }
 
-  /** Whether the server is known not to take a method. */
-  supports(method: string): boolean {
-    return this.#session.supportedMethods?.has(method) ?? true;
-  }
-
   /**
    * Connects, asks what there is, sets up and plays. Rejects with a StreamError, and is closed then.
    */
@@ -141,11 +136,10 @@ export class Receiver {
       onFirstPacket: (track: TrackReceiver, ticks: number) => this.#anchor(track, ticks),
     };
     const create = (media: MediaDescription) => TrackReceiver.create(media, this.#clock, trackHandlers);
-    const allSendOnly = description.media.every(({ direction }) => direction === 'sendonly');
     for (const kind of ['video', 'audio']) {
       for (const media of description.media) {
-        // A medium that the page would have to send (a backchannel), unless the camera says so of all of them.
-        if (media.kind !== kind || (media.direction === 'sendonly' && !allSendOnly)) continue;
+        // What the page would have to send: a backchannel.
+        if (media.kind !== kind || media.direction === 'sendonly') continue;
         const track = create(media);
         if (track === null) continue;
         this.#tracks.push(track);

@@ -1,6 +1,6 @@
 import type { Clock } from '../../shared/clock.js';
 import { parseRtcp } from '../../shared/rtcp.js';
-import { looksLikeRtcp, parseRtpPacket } from '../../shared/rtp-packet.js';
+import { parseRtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { Depacketizer } from '../depacketizer/depacketizer.js';
@@ -88,13 +88,8 @@ export class TrackReceiver {
     return this.media.kind === 'audio' ? 'audio' : 'video';
   }
 
-  /** Takes a packet from the track's RTP channel. */
+  /** Takes an RTP packet; the session has told it from RTCP by its content. */
   onRtp(bytes: Uint8Array): void {
-    // Some cameras mix the two channels up.
-    if (looksLikeRtcp(bytes)) {
-      this.onRtcp(bytes);
-      return;
-    }
     const packet = parseRtpPacket(bytes);
     // Geovision sends packets of payload type 50 that reuse the video's sequence numbers.
     if (packet === null || packet.payloadType !== this.format.payloadType || !this.#follows(packet.ssrc)) {
@@ -115,7 +110,7 @@ export class TrackReceiver {
     this.#depacketizer.push(packet, ticks, step.lost);
   }
 
-  /** Takes a packet from the track's RTCP channel. */
+  /** Takes an RTCP packet. */
   onRtcp(bytes: Uint8Array): void {
     for (const packet of parseRtcp(bytes)) {
       if (packet.kind === 'sender-report') {
