@@ -1,17 +1,15 @@
 import { silentAacUnit } from '../codec/aac-silence.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { AudioTrackConfig } from '../codec/track-config.js';
-import { writeInitSegment } from '../fmp4/init-segment.js';
 import { AudioPlacement } from './audio-placement.js';
 import type { LatencyPolicy } from './latency.js';
 import { mimeTypeOf } from './media-source.js';
-import { SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
+import { KEEP_BEHIND_S, SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
 
 /** Audio access units, and silence between them → placed samples → the SourceBuffer of a presentation's audio track. */
 
 const TRACK_ID = 2;
-/** Media kept behind the playhead, seconds, and how often that is seen to. */
-const KEEP_BEHIND_S = 3;
+/** How often what lies behind the playhead is removed. */
 const TRIM_EVERY_UNITS = 200;
 /** Silence added at once at most, units: a bound, not a choice. */
 const MAX_SILENT_UNITS = 500;
@@ -19,7 +17,8 @@ const MAX_SILENT_UNITS = 500;
 export class AudioFeed {
   readonly buffer: SourceBuffer;
   readonly #queue: SourceBufferQueue;
-  readonly #policy: LatencyPolicy;
+  /** By which the sound is placed, once and for all. */
+  readonly policy: LatencyPolicy;
   #placement: AudioPlacement;
   /** Where the placement's count begins, seconds of the media element's time: a new size of units begins a new count. */
   #origin = 0;
@@ -39,11 +38,11 @@ export class AudioFeed {
   ) {
     this.buffer = mediaSource.addSourceBuffer(mimeTypeOf(config));
     this.#queue = new SourceBufferQueue(this.buffer, TRACK_ID, handlers);
-    this.#policy = policy;
+    this.policy = policy;
     this.#placement = new AudioPlacement(unitSeconds(config), policy);
     this.#config = config;
     this.#silence = silentUnit(config);
-    this.#appendInit(null);
+    this.#queue.configure(config, config.sampleRate);
   }
 
   /** Place minus source time of the sound, seconds; NaN before the first unit. */
@@ -110,19 +109,13 @@ export class AudioFeed {
   }
 
   #changeConfig(config: AudioTrackConfig): void {
-    const mimeType = config.codec === this.#config.codec ? null : mimeTypeOf(config);
     if (unitSeconds(config) !== unitSeconds(this.#config)) {
       this.#origin = this.end;
-      this.#placement = new AudioPlacement(unitSeconds(config), this.#policy);
+      this.#placement = new AudioPlacement(unitSeconds(config), this.policy);
     }
     this.#config = config;
     this.#silence = silentUnit(config);
-    this.#appendInit(mimeType);
-  }
-
-  #appendInit(mimeType: string | null): void {
-    const track = { trackId: TRACK_ID, timescale: this.#config.sampleRate, config: this.#config };
-    this.#queue.appendInit(writeInitSegment([track]), mimeType);
+    this.#queue.configure(config, config.sampleRate);
   }
 }
 

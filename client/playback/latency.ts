@@ -17,25 +17,39 @@ export interface LatencyPolicy {
   readonly maxJitterDelay: number;
   /** Whether the sound waits for nothing but its own buffer, so that the picture need not wait for the sound. */
   readonly soundFollows: boolean;
+  /**
+   * How the browser is to draw: `cadence` holds each frame for a fixed number of refreshes, for even motion; `newest`
+   * shows whatever frame is due, at once. See LiveEdge for how it is brought to that.
+   */
+  readonly drawing: 'cadence' | 'newest';
   /** How much sound is ahead of the playhead when the next unit comes: the least, whatever the units' length. */
   readonly audioLead: number;
 }
 
 const policies = {
-  low: { onTime: 0.9, margin: 0, maxJitterDelay: 0.25, soundFollows: true, audioLead: 0.134 },
-  balanced: { onTime: 0.98, margin: 0.06, maxJitterDelay: 0.5, soundFollows: false, audioLead: 0.18 },
-  smooth: { onTime: 0.998, margin: 0.25, maxJitterDelay: 2, soundFollows: false, audioLead: 0.38 },
+  low: { onTime: 0.9, margin: 0, maxJitterDelay: 0.25, soundFollows: true, drawing: 'newest', audioLead: 0.134 },
+  balanced: {
+    onTime: 0.98,
+    margin: 0.06,
+    maxJitterDelay: 0.5,
+    soundFollows: false,
+    drawing: 'cadence',
+    audioLead: 0.18,
+  },
+  smooth: { onTime: 0.998, margin: 0.25, maxJitterDelay: 2, soundFollows: false, drawing: 'cadence', audioLead: 0.38 },
 } as const satisfies Record<string, LatencyPolicy>;
 
 /** The policy of a setting; a number of milliseconds is kept exactly, whatever the network does. */
 export function latencyPolicy(latency: Latency): LatencyPolicy {
   if (typeof latency !== 'number') return policies[latency];
   const seconds = latency / 1000;
+  const isShort = seconds < policies.balanced.audioLead;
   return {
     onTime: 0,
     margin: seconds,
     maxJitterDelay: 0,
-    soundFollows: seconds < policies.balanced.audioLead,
+    soundFollows: isShort,
+    drawing: isShort ? 'newest' : 'cadence',
     audioLead: Math.max(seconds, policies.low.audioLead),
   };
 }

@@ -113,7 +113,7 @@ export class LiveEdge {
     }
     let place = sourceTime + this.#offset;
     this.#odd = !this.#odd;
-    if (this.#odd && this.#policy.soundFollows) place += Math.max(0, Math.min(CADENCE_SHIFT_S, 0.4 * step));
+    if (this.#odd && this.#policy.drawing === 'newest') place += Math.max(0, Math.min(CADENCE_SHIFT_S, 0.4 * step));
     if (Number.isNaN(this.#lastPlaced)) {
       // The first frame of all shows at once and stays until the second is due: Chromium does not start in a gap.
       place = playhead;

@@ -59,7 +59,6 @@ export class Presentation {
   #cancelAudioWatch: (() => void) | null = null;
   #videoFeed: VideoFeed | null = null;
   #audioFeed: AudioFeed | null = null;
-  #soundPolicy: LatencyPolicy | null = null;
   #closedDrops = 0;
   /** Jumps of the playhead to the live edge. */
   jumps = 0;
@@ -100,7 +99,7 @@ export class Presentation {
 
   /** The policy by which the sound is placed, once and for all; null without sound. */
   get soundPolicy(): LatencyPolicy | null {
-    return this.#audioFeed === null ? null : this.#soundPolicy;
+    return this.#audioFeed?.policy ?? null;
   }
 
   /** Whether the SourceBuffers exist: the set of tracks is fixed. */
@@ -265,7 +264,6 @@ export class Presentation {
       }
       if (this.#expectsAudio && this.#heldAudio !== null) {
         this.#audioFeed = new AudioFeed(this.#mediaSource, this.#heldAudio, this.#policy, this.#queueHandlers());
-        this.#soundPolicy = this.#policy;
       }
     } catch (thrown) {
       this.#fail(StreamError.from(thrown, 'media-failed', 'The browser refused to play this codec.'));

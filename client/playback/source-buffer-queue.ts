@@ -1,11 +1,16 @@
 import { StreamError } from '../../shared/errors.js';
+import type { TrackConfig } from '../codec/track-config.js';
 import { type FragmentSample, writeFragment } from '../fmp4/fragment.js';
+import { writeInitSegment } from '../fmp4/init-segment.js';
+import { mimeTypeOf } from './media-source.js';
 
 /**
  * Feeds one SourceBuffer, which takes one operation at a time: samples → MP4 fragments → `appendBuffer`. A sample goes
  * out at once while the buffer is idle; what piles up while it is busy goes in one append.
  */
 
+/** Media that is kept behind the playhead, seconds: what is removed lies before it. */
+export const KEEP_BEHIND_S = 3;
 /** Bytes that wait at most: some seconds of the richest camera. Beyond, everything up to the next key frame is dropped. */
 const MAX_WAITING_BYTES = 16 * 1_048_576;
 /** Samples that wait at most: half a minute of video, or of audio. */
@@ -44,6 +49,8 @@ export class SourceBufferQueue {
   #quotaMet = false;
   #needsKeyFrame = false;
   #closed = false;
+  /** Of the newest configuration; null before the first. */
+  #codec: string | null = null;
   /** Samples dropped here: over a bound, or because the browser's quota left no room. */
   droppedSamples = 0;
 
@@ -59,6 +66,18 @@ export class SourceBufferQueue {
   /** Samples that have not been handed to the browser yet. */
   get waitingSamples(): number {
     return this.#waiting.length;
+  }
+
+  /**
+   * Starts the first configuration, or a new one: the init segment, and a change of the buffer's type where the codec
+   * string is another.
+   * @param timescale - ticks a second of the samples that follow
+   */
+  configure(config: TrackConfig, timescale: number): void {
+    const isOtherCodec = this.#codec !== null && this.#codec !== config.codec;
+    this.#codec = config.codec;
+    const segment = writeInitSegment([{ trackId: this.#trackId, timescale, config }]);
+    this.appendInit(segment, isOtherCodec ? mimeTypeOf(config) : null);
   }
 
   /** Starts a new configuration: what waits goes out first. `mimeType` is set when the codec string has changed. */

@@ -1,18 +1,15 @@
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
-import { writeInitSegment } from '../fmp4/init-segment.js';
 import type { LatencyPolicy } from './latency.js';
 import { LiveEdge } from './live-edge.js';
 import { mimeTypeOf } from './media-source.js';
 import { PlacementHistory } from './placement-history.js';
-import { SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
+import { KEEP_BEHIND_S, SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
 
 /** Video access units → placed samples → the SourceBuffer of a presentation's video track. */
 
 const TRACK_ID = 1;
 const TIMESCALE = 90_000;
-/** Media kept behind the playhead, seconds. */
-const KEEP_BEHIND_S = 3;
 
 export class VideoFeed {
   readonly #queue: SourceBufferQueue;
@@ -33,7 +30,7 @@ export class VideoFeed {
     this.#queue = new SourceBufferQueue(mediaSource.addSourceBuffer(mimeTypeOf(config)), TRACK_ID, handlers);
     this.#edge = new LiveEdge(policy);
     this.#config = config;
-    this.#appendInit(null);
+    this.#queue.configure(config, TIMESCALE);
   }
 
   /** Seconds by which a frame that came at the network's best is held back for the slower ones. */
@@ -79,7 +76,10 @@ export class VideoFeed {
     playhead: number,
     soundOffset: number | null,
   ): void {
-    if (config !== this.#config) this.#changeConfig(config);
+    if (config !== this.#config) {
+      this.#config = config;
+      this.#queue.configure(config, TIMESCALE);
+    }
     const place =
       soundOffset === null
         ? this.#edge.place(sourceTime, arrival, playhead)
@@ -129,16 +129,5 @@ export class VideoFeed {
     this.#keyFrames = this.#keyFrames.filter((place) => place >= end);
     // Up to the key frame, not including it: removing a key frame would take its whole group along.
     this.#queue.removeBefore(end - 0.0005);
-  }
-
-  #changeConfig(config: VideoTrackConfig): void {
-    const mimeType = config.codec === this.#config.codec ? null : mimeTypeOf(config);
-    this.#config = config;
-    this.#appendInit(mimeType);
-  }
-
-  #appendInit(mimeType: string | null): void {
-    const track = { trackId: TRACK_ID, timescale: TIMESCALE, config: this.#config };
-    this.#queue.appendInit(writeInitSegment([track]), mimeType);
   }
 }

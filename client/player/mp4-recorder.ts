@@ -33,7 +33,7 @@ export class Mp4Recorder {
       },
       onPacket: () => this.#watchdog.onPacket(),
       onAccessUnit: (track, unit, time) => {
-        this.#watchdog.onFrame();
+        this.#watchdog.onFrame(time);
         const index = this.#receiver.tracks.indexOf(track);
         this.#writer?.push(index, unit, Math.max(0, Math.round(time * track.format.clockRate)));
       },

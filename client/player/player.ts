@@ -109,6 +109,8 @@ export class Player {
   #description: SessionDescription | null = null;
   #codecs = new Map<number, string>();
   #unsupported = new Set<number>();
+  /** The track whose packets and frames are the signs of life: sound is none that the picture moves. */
+  #watchedKind: 'video' | 'audio' = 'video';
   #wantsPlay = false;
   #connectedAt = 0;
   #firstFrameMs: number | null = null;
@@ -356,31 +358,19 @@ export class Player {
     this.#description = description;
     this.#unsupported = new Set();
     this.#codecs = new Map();
-    this.#sink.expect({
-      video: tracks.some(({ kind }) => kind === 'video'),
-      audio: tracks.some(({ kind }) => kind === 'audio'),
-    });
+    const video = tracks.some(({ kind }) => kind === 'video');
+    this.#sink.expect({ video, audio: tracks.some(({ kind }) => kind === 'audio') });
+    this.#watchedKind = video ? 'video' : 'audio';
     this.#awaitsFrame = true;
     this.#handlers.onTracksChange();
   }
 
   #onPacket(track: TrackReceiver): void {
-    if (this.#matters(track)) this.#watchdog.onPacket();
-  }
-
-  /** Whether this is the track to watch: sound is no sign that the picture moves. */
-  #matters(track: TrackReceiver): boolean {
-    return track.kind === 'video' || !this.#hasPicture;
-  }
-
-  /** Whether the present connection has a picture that this browser can play. */
-  get #hasPicture(): boolean {
-    const tracks = this.#receiver?.tracks ?? [];
-    return tracks.some(({ kind, media }) => kind === 'video' && !this.#unsupported.has(media.index));
+    if (track.kind === this.#watchedKind) this.#watchdog.onPacket();
   }
 
   #onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void {
-    if (this.#matters(track)) this.#watchdog.onFrame();
+    if (track.kind === this.#watchedKind) this.#watchdog.onFrame(time);
     if (unit.config !== null) {
       this.#codecs.set(track.media.index, unit.config.codec);
       this.#handlers.onTracksChange();
@@ -410,7 +400,7 @@ export class Player {
     video.requestVideoFrameCallback(done);
     // A hidden page draws nothing, nor does a camera without a picture.
     const onTime = () => {
-      if (!this.#hasPicture || video.ownerDocument.hidden) done();
+      if (this.#watchedKind !== 'video' || video.ownerDocument.hidden) done();
     };
     video.addEventListener('timeupdate', onTime, { signal });
   }
@@ -418,6 +408,7 @@ export class Player {
   #onUnsupported(kind: 'video' | 'audio', codec: string): void {
     const track = this.#receiver?.tracks.find((candidate) => candidate.kind === kind);
     if (track !== undefined) this.#unsupported.add(track.media.index);
+    if (kind === 'video') this.#watchedKind = 'audio';
     const error = new StreamError(
       'codec-unsupported',
       `This browser cannot play ${track?.format.encodingName ?? kind} (${codec}).`,

@@ -9,10 +9,14 @@ import type { Clock } from '../../shared/clock.js';
 const MIN_SILENCE_MS = 3_000;
 /** Frame intervals that may pass in silence: some cameras send a frame every few seconds. */
 const SILENT_INTERVALS = 5;
-/** A camera may take this long from PLAY to its first packet, and again to its second frame, milliseconds. */
+/** Silence that is normal as long as the camera's frame interval is unknown, milliseconds. */
 const FIRST_DATA_MS = 10_000;
-/** Time in which a longer interval is forgotten when frames come sooner again, milliseconds; later ones count at once. */
-const FORGET_MS = 150;
+/** That silence doubles with every connection on which it was too short, up to this many milliseconds. */
+const MAX_FIRST_DATA_MS = 60_000;
+/** Frame intervals that are remembered; their median is the camera's. One gap, however long, tells nothing. */
+const REMEMBERED_INTERVALS = 5;
+/** Frame intervals that must be known before their median counts. */
+const MIN_INTERVALS = 3;
 
 export class Watchdog {
   readonly #clock: Clock;
@@ -20,8 +24,10 @@ export class Watchdog {
   #cancel: (() => void) | null = null;
   #lastData = 0;
   #lastFrame = Number.NaN;
-  /** Milliseconds between frames, the longest of late; 0 before two frames came. */
-  #interval = 0;
+  #lastMediaTime = Number.NaN;
+  /** The latest intervals, milliseconds, newest last. */
+  #intervals: number[] = [];
+  #firstDataMs = FIRST_DATA_MS;
 
   /** @param onSilence - called once per `start()`, with the milliseconds since the last data */
   constructor(clock: Clock, onSilence: (silentMs: number) => void) {
@@ -31,14 +37,18 @@ export class Watchdog {
 
   /** Silence that is still normal, milliseconds. */
   get limitMs(): number {
-    if (this.#interval === 0 || Number.isNaN(this.#lastFrame)) return FIRST_DATA_MS;
-    return Math.max(MIN_SILENCE_MS, SILENT_INTERVALS * this.#interval);
+    if (this.#intervals.length < MIN_INTERVALS) return this.#firstDataMs;
+    const sorted = [...this.#intervals].sort((a, b) => a - b);
+    const median = sorted[sorted.length >> 1] as number;
+    return Math.max(MIN_SILENCE_MS, SILENT_INTERVALS * median);
   }
 
   /** Begins to watch. */
   start(): void {
     this.stop();
     this.#lastFrame = Number.NaN;
+    this.#lastMediaTime = Number.NaN;
+    this.#intervals = [];
     this.#lastData = this.#clock.now();
     this.#wait();
   }
@@ -48,13 +58,19 @@ export class Watchdog {
     this.#lastData = this.#clock.now();
   }
 
-  /** A frame is complete. */
-  onFrame(): void {
+  /**
+   * A frame is complete.
+   * @param mediaTime - its time by the camera's clock, seconds; it tells the interval where frames come in one burst
+   */
+  onFrame(mediaTime: number): void {
     const now = this.#clock.now();
-    const step = now - this.#lastFrame;
+    const interval = Math.max(now - this.#lastFrame, 1_000 * (mediaTime - this.#lastMediaTime));
     this.#lastFrame = now;
-    if (step > this.#interval) this.#interval = step;
-    else if (step >= 0) this.#interval += (1 - Math.exp(-step / FORGET_MS)) * (step - this.#interval);
+    this.#lastMediaTime = mediaTime;
+    if (Number.isNaN(interval)) return;
+    this.#intervals.push(interval);
+    if (this.#intervals.length > REMEMBERED_INTERVALS) this.#intervals.shift();
+    if (this.#intervals.length >= MIN_INTERVALS) this.#firstDataMs = FIRST_DATA_MS;
   }
 
   /** Stops watching; may be called twice. */
@@ -74,9 +90,9 @@ export class Watchdog {
         return;
       }
       this.stop();
-      // What was taken for silence may be this camera's way: the next connection waits twice as long, until frames come
-      // sooner.
-      this.#interval = Math.max(this.#interval, (2 * silentMs) / SILENT_INTERVALS);
+      if (this.#intervals.length < MIN_INTERVALS) {
+        this.#firstDataMs = Math.min(2 * this.#firstDataMs, MAX_FIRST_DATA_MS);
+      }
       this.#onSilence(silentMs);
     });
   }

@@ -132,10 +132,14 @@ async function recoverFrom(
   for (let round = 0; round <= rounds; round++) {
     const failedAt = performance.now();
     await fail();
-    await waitForState(tab.page, ['reconnecting'], noticedWithinMs);
-    const noticedMs = performance.now() - failedAt;
-    await delay(Math.max(0, failedAt + lengthMs - performance.now()));
-    await undo();
+    let noticedMs: number;
+    try {
+      await waitForState(tab.page, ['reconnecting'], noticedWithinMs);
+      noticedMs = performance.now() - failedAt;
+      await delay(Math.max(0, failedAt + lengthMs - performance.now()));
+    } finally {
+      await undo();
+    }
     const undoneAt = performance.now();
     await waitForLive(tab, backWithinMs);
     const backMs = performance.now() - undoneAt;

@@ -7,15 +7,14 @@ function fixture() {
   const clock = new ManualClock();
   const silences: { at: number; silentMs: number }[] = [];
   const watchdog = new Watchdog(clock, (silentMs) => silences.push({ at: clock.now(), silentMs }));
-  const frame = () => {
-    watchdog.onPacket();
-    watchdog.onFrame();
-  };
-  /** `count` frames, the first right now. */
-  const frames = async (count: number, intervalMs: number) => {
+  let mediaMs = 0;
+  /** `count` frames, the first right now; by the camera's clock they are `mediaIntervalMs` apart. */
+  const frames = async (count: number, intervalMs: number, mediaIntervalMs = intervalMs) => {
     for (let i = 0; i < count; i++) {
       if (i > 0) await clock.advance(intervalMs);
-      frame();
+      mediaMs += mediaIntervalMs;
+      watchdog.onPacket();
+      watchdog.onFrame(mediaMs / 1_000);
     }
   };
   return { clock, silences, watchdog, frames };
@@ -52,23 +51,53 @@ test('a camera with a frame every 5 s is not taken for silent, from its first fr
   assert.equal(watchdog.limitMs, 25_000);
 });
 
-test('a frame every 5 s after a burst costs one connection, and the next one waits', async () => {
+test('the interval of frames that come in one burst is told by their times', async () => {
+  const { silences, watchdog, frames } = fixture();
+  watchdog.start();
+  await frames(10, 1, 5_000);
+  assert.equal(watchdog.limitMs, 25_000);
+  await frames(10, 5_000);
+  assert.deepEqual(silences, []);
+});
+
+test('one long gap teaches nothing: the old key frame of a frozen camera, then live pictures', async () => {
   const { clock, silences, watchdog, frames } = fixture();
   watchdog.start();
-  await frames(10, 1);
-  await clock.advance(5_000);
-  assert.equal(silences.length, 1);
-  watchdog.start();
-  await frames(10, 1);
-  await frames(10, 5_000);
+  await frames(1, 0);
+  await clock.advance(9_000);
+  await frames(1, 0, 20_000);
+  await clock.advance(40);
+  await frames(3, 40);
+  assert.equal(watchdog.limitMs, 3_000);
+  await clock.advance(3_100);
   assert.equal(silences.length, 1);
 });
 
-test('a long wait that was learnt is forgotten when frames come often again', async () => {
+test('times that stand still or jump back are no intervals', async () => {
+  const { watchdog, frames } = fixture();
+  watchdog.start();
+  await frames(10, 2_000, -3_600_000);
+  assert.equal(watchdog.limitMs, 10_000);
+});
+
+test('a camera with a frame every 25 s costs two connections, and the third one waits', async () => {
+  const { clock, silences, watchdog, frames } = fixture();
+  for (const silence of [10_000, 20_000]) {
+    watchdog.start();
+    await frames(1, 0);
+    await clock.advance(25_000);
+    assert.ok(Math.abs((silences.at(-1)?.silentMs ?? 0) - silence) < 100);
+  }
+  watchdog.start();
+  await frames(10, 25_000);
+  assert.equal(silences.length, 2);
+});
+
+test('an interval is forgotten within five frames when frames come often again', async () => {
   const { clock, watchdog, frames } = fixture();
   watchdog.start();
   await frames(5, 5_000);
-  await frames(60, 40);
+  await frames(4, 40);
   assert.equal(watchdog.limitMs, 3_000);
   assert.equal(clock.pending, 1);
 });
