@@ -9,7 +9,7 @@ import type { Clock } from '../../shared/clock.js';
 const MIN_SILENCE_MS = 3_000;
 /** Frame intervals that may pass in silence: some cameras send a frame every few seconds. */
 const SILENT_INTERVALS = 5;
-/** Silence that is normal as long as the camera's frame interval is unknown, milliseconds. */
+/** The longest silence that is normal while the camera's frame interval is not yet sure, milliseconds. */
 const FIRST_DATA_MS = 10_000;
 /** That silence doubles with every connection on which it was too short, up to this many milliseconds. */
 const MAX_FIRST_DATA_MS = 60_000;
@@ -37,10 +37,12 @@ export class Watchdog {
 
   /** Silence that is still normal, milliseconds. */
   get limitMs(): number {
-    if (this.#intervals.length < MIN_INTERVALS) return this.#firstDataMs;
     const sorted = [...this.#intervals].sort((a, b) => a - b);
-    const median = sorted[sorted.length >> 1] as number;
-    return Math.max(MIN_SILENCE_MS, SILENT_INTERVALS * median);
+    // Of the first two the shorter one counts: the other may be the gap after an old key frame.
+    const isKnown = sorted.length >= MIN_INTERVALS;
+    const interval = sorted[isKnown ? sorted.length >> 1 : 0] ?? Number.POSITIVE_INFINITY;
+    const limit = Math.max(MIN_SILENCE_MS, SILENT_INTERVALS * interval);
+    return isKnown ? limit : Math.min(limit, this.#firstDataMs);
   }
 
   /** Begins to watch. */

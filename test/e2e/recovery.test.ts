@@ -6,7 +6,7 @@ import { delay } from '../support/child-process.js';
 import { type GStreamerCamera, startGStreamerCamera } from '../support/gstreamer-camera.js';
 import { keeper } from '../support/keeper.js';
 import { htmlPage, type PageServer, startPageServer } from '../support/page-server.js';
-import { pictureAgeMs, readChanges, readPlayer, waitForState } from '../support/player-page.js';
+import { pictureAgeMs, readChanges, readPlayer, waitForFrames, waitForState } from '../support/player-page.js';
 import { type ProxyProcess, startProxy } from '../support/proxy.js';
 
 // The same element, never reloaded, through every kind of failure. RECOVERY_ROUNDS=10 repeats each one ten times.
@@ -144,6 +144,7 @@ async function recoverFrom(
     await waitForLive(tab, backWithinMs);
     const backMs = performance.now() - undoneAt;
     t.diagnostic(`noticed after ${Math.round(noticedMs)} ms, live ${Math.round(backMs)} ms after the end of the cause`);
+    await waitForFrames(tab.page, 10);
     if (round === 0) before = await countResources(subject);
   }
   const now = await countResources(subject);

@@ -60,6 +60,14 @@ test('the interval of frames that come in one burst is told by their times', asy
   assert.deepEqual(silences, []);
 });
 
+test('a camera that falls silent after two frames is noticed as soon as one after many', async () => {
+  const { clock, silences, watchdog, frames } = fixture();
+  watchdog.start();
+  await frames(2, 40);
+  await clock.advance(3_100);
+  assert.equal(silences.length, 1);
+});
+
 test('one long gap teaches nothing: the old key frame of a frozen camera, then live pictures', async () => {
   const { clock, silences, watchdog, frames } = fixture();
   watchdog.start();
