@@ -11,7 +11,7 @@ export type { MediaDescription, MediaFormat, SessionDescription } from '../share
 export type { AccessUnit } from './codec/access-unit.js';
 export type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from './codec/track-config.js';
 export type { Depacketizer } from './depacketizer/depacketizer.js';
-export { createDepacketizer } from './depacketizer/registry.js';
+export { hasDepacketizer, loadDepacketizer } from './depacketizer/registry.js';
 export { writeFragment } from './fmp4/fragment.js';
 export { writeInitSegment } from './fmp4/init-segment.js';
 export { Mp4FileWriter } from './fmp4/muxer.js';

@@ -1,18 +1,40 @@
+import { StreamError } from '../../shared/errors.js';
 import type { MediaFormat } from '../../shared/session-description.js';
-import { AacDepacketizer } from './aac.js';
 import type { AccessUnitHandler, Depacketizer } from './depacketizer.js';
 import { H264Depacketizer } from './h264.js';
 
-type DepacketizerClass = new (format: MediaFormat, onAccessUnit: AccessUnitHandler) => Depacketizer;
+/** Makes a depacketizer for a format. */
+export type DepacketizerClass = new (format: MediaFormat, onAccessUnit: AccessUnitHandler) => Depacketizer;
 
-/** Depacketizers by encoding name, as `rtpmap` has it, in upper case. */
-const depacketizers: ReadonlyMap<string, DepacketizerClass> = new Map<string, DepacketizerClass>([
-  ['H264', H264Depacketizer],
-  ['MPEG4-GENERIC', AacDepacketizer],
+/**
+ * Depacketizers by encoding name, as `rtpmap` has it, in upper case. All but that of nearly every camera are loaded when a
+ * stream needs them.
+ */
+const depacketizers: ReadonlyMap<string, () => Promise<DepacketizerClass>> = new Map<
+  string,
+  () => Promise<DepacketizerClass>
+>([
+  ['H264', async () => H264Depacketizer],
+  ['MPEG4-GENERIC', async () => (await import('./aac.js')).AacDepacketizer],
 ]);
 
-/** Makes the depacketizer for a format of a session description; null when nobody here knows the codec. */
-export function createDepacketizer(format: MediaFormat, onAccessUnit: AccessUnitHandler): Depacketizer | null {
-  const Constructor = depacketizers.get(format.encodingName.toUpperCase());
-  return Constructor === undefined ? null : new Constructor(format, onAccessUnit);
+/** Whether there is a depacketizer for a format of a session description. */
+export function hasDepacketizer(format: MediaFormat): boolean {
+  return depacketizers.has(format.encodingName.toUpperCase());
+}
+
+/**
+ * Loads the depacketizer for a format of a session description.
+ * @throws StreamError `no-playable-track` when nobody here knows the codec, `connection-failed` when its code could not be
+ *   loaded
+ */
+export async function loadDepacketizer(format: MediaFormat): Promise<DepacketizerClass> {
+  const { encodingName } = format;
+  const load = depacketizers.get(encodingName.toUpperCase());
+  if (load === undefined) throw new StreamError('no-playable-track', `Nothing here reads ${encodingName} out of RTP.`);
+  try {
+    return await load();
+  } catch (cause) {
+    throw new StreamError('connection-failed', `The player's code for ${encodingName} could not be loaded.`, { cause });
+  }
 }

@@ -2,11 +2,12 @@ import type { Credentials } from '../../shared/authentication.js';
 import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
 import { type Logger, silentLogger } from '../../shared/logger.js';
-import type { MediaDescription, SessionDescription } from '../../shared/session-description.js';
+import type { MediaDescription, MediaFormat, SessionDescription } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
+import { type DepacketizerClass, hasDepacketizer, loadDepacketizer } from '../depacketizer/registry.js';
 import { type PlayResult, RtspSession } from '../rtsp/session.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
-import { TrackReceiver } from './track-receiver.js';
+import { TrackReceiver, type TrackReceiverHandlers } from './track-receiver.js';
 
 /**
  * One connection to a camera: from its address to access units. Sets up the first video and the first audio track that it
@@ -38,10 +39,22 @@ export interface ReceiverHandlers {
   onClose(error: StreamError | null): void;
 }
 
+/** A medium to be received, and the code that reads its format, which may still be on its way. */
+interface Choice {
+  media: MediaDescription;
+  format: MediaFormat;
+  depacketizer: Promise<DepacketizerClass>;
+}
+
 export class Receiver {
   readonly #clock: Clock;
   readonly #handlers: ReceiverHandlers;
   readonly #session: RtspSession;
+  readonly #trackHandlers: TrackReceiverHandlers = {
+    onAccessUnit: (track, unit, time) => this.#handlers.onAccessUnit(track, unit, time),
+    onGoodbye: (track) => this.#onGoodbye(track),
+    onFirstPacket: (track, ticks) => this.#anchor(track, ticks),
+  };
   #tracks: TrackReceiver[] = [];
   #byMedia: (TrackReceiver | undefined)[] = [];
   readonly #ended = new Set<TrackReceiver>();
@@ -84,8 +97,7 @@ export class Receiver {
     try {
       await this.#session.connect(signal);
       const description = await this.#session.describe(signal);
-      this.#choose(description);
-      await this.#setUp(signal);
+      await this.#setUp(this.#choose(description), signal);
       this.#handlers.onTracks(this.#tracks, description);
       await this.#session.play(signal === undefined ? {} : { signal });
       if (this.#closed) throw this.#closeError ?? new StreamError('aborted', 'The connection was closed.');
@@ -127,26 +139,23 @@ export class Receiver {
     this.#session.close();
   }
 
-  #choose(description: SessionDescription): void {
-    const trackHandlers = {
-      onAccessUnit: (track: TrackReceiver, unit: AccessUnit, time: number) => {
-        this.#handlers.onAccessUnit(track, unit, time);
-      },
-      onGoodbye: (track: TrackReceiver) => this.#onGoodbye(track),
-      onFirstPacket: (track: TrackReceiver, ticks: number) => this.#anchor(track, ticks),
-    };
-    const create = (media: MediaDescription) => TrackReceiver.create(media, this.#clock, trackHandlers);
+  /** The first medium of each kind that there is a depacketizer for, and its format. */
+  #choose(description: SessionDescription): Choice[] {
+    const choices: Choice[] = [];
     for (const kind of ['video', 'audio']) {
       for (const media of description.media) {
         // What the page would have to send: a backchannel.
         if (media.kind !== kind || media.direction === 'sendonly') continue;
-        const track = create(media);
-        if (track === null) continue;
-        this.#tracks.push(track);
+        const format = media.formats.find(hasDepacketizer);
+        if (format === undefined) continue;
+        const depacketizer = loadDepacketizer(format);
+        // A failure is met where it is awaited.
+        depacketizer.catch(() => undefined);
+        choices.push({ media, format, depacketizer });
         break;
       }
     }
-    if (this.#tracks.length > 0) return;
+    if (choices.length > 0) return choices;
     const offered = description.media.flatMap(({ formats }) => formats.map(({ encodingName }) => encodingName));
     throw new StreamError(
       'no-playable-track',
@@ -157,23 +166,23 @@ export class Receiver {
   }
 
   /** One track that the camera refuses does not end the others. */
-  async #setUp(signal?: AbortSignal): Promise<void> {
+  async #setUp(choices: readonly Choice[], signal?: AbortSignal): Promise<void> {
     let refusal: unknown = null;
-    const accepted: TrackReceiver[] = [];
-    for (const track of this.#tracks) {
+    const tracks: TrackReceiver[] = [];
+    for (const { media, format, depacketizer } of choices) {
       try {
-        await this.#session.setup(track.media, signal);
-        accepted.push(track);
+        await this.#session.setup(media, signal);
+        tracks.push(new TrackReceiver(media, format, await depacketizer, this.#clock, this.#trackHandlers));
       } catch (thrown) {
         if (this.#closed || this.#session.state === 'closed' || signal?.aborted) throw thrown;
         refusal ??= thrown;
       }
     }
-    if (accepted.length === 0) throw refusal;
-    this.#tracks = accepted;
-    for (const track of accepted) this.#byMedia[track.media.index] = track;
-    const audio = accepted.find(({ kind }) => kind === 'audio');
-    const video = accepted.find(({ kind }) => kind === 'video');
+    if (tracks.length === 0) throw refusal;
+    this.#tracks = tracks;
+    for (const track of tracks) this.#byMedia[track.media.index] = track;
+    const audio = tracks.find(({ kind }) => kind === 'audio');
+    const video = tracks.find(({ kind }) => kind === 'video');
     if (video !== undefined && audio !== undefined) video.reference = audio;
   }
 

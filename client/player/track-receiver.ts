@@ -4,7 +4,7 @@ import { parseRtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { Depacketizer } from '../depacketizer/depacketizer.js';
-import { createDepacketizer } from '../depacketizer/registry.js';
+import type { DepacketizerClass } from '../depacketizer/registry.js';
 import { ReceiverReporter } from '../rtp/receiver-report.js';
 import { SequenceTracker } from '../rtp/sequence.js';
 import { TrackClock } from './track-clock.js';
@@ -54,10 +54,10 @@ export class TrackReceiver {
   #bytes = 0;
   #discarded = 0;
 
-  private constructor(
+  constructor(
     media: MediaDescription,
     format: MediaFormat,
-    depacketizer: Depacketizer,
+    DepacketizerOfFormat: DepacketizerClass,
     time: Clock,
     handlers: TrackReceiverHandlers,
   ) {
@@ -67,21 +67,7 @@ export class TrackReceiver {
     this.#handlers = handlers;
     this.clock = new TrackClock(format.clockRate);
     this.#reporter = new ReceiverReporter({ clockRate: format.clockRate, sequence: this.#sequence });
-    this.#depacketizer = depacketizer;
-  }
-
-  /** A receiver for a medium's first format that there is a depacketizer for; null when there is none. */
-  static create(media: MediaDescription, time: Clock, handlers: TrackReceiverHandlers): TrackReceiver | null {
-    for (const format of media.formats) {
-      let track: TrackReceiver | null = null;
-      const depacketizer = createDepacketizer(format, (unit) => {
-        if (track !== null) track.#onAccessUnit(unit);
-      });
-      if (depacketizer === null) continue;
-      track = new TrackReceiver(media, format, depacketizer, time, handlers);
-      return track;
-    }
-    return null;
+    this.#depacketizer = new DepacketizerOfFormat(format, (unit) => this.#onAccessUnit(unit));
   }
 
   get kind(): 'video' | 'audio' {

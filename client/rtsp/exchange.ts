@@ -1,9 +1,10 @@
-import type { Authenticator } from '../../shared/authentication.js';
+import type { Authenticator, Credentials } from '../../shared/authentication.js';
+import { StreamError } from '../../shared/errors.js';
 import { DEFAULT_SESSION_TIMEOUT_MS, MAX_AUTHENTICATION_ROUNDS } from '../../shared/limits.js';
 import type { RtspResponse } from '../../shared/rtsp-message.js';
 import { parsePublic, parseSession } from './headers.js';
 import type { Requester, RequestOptions } from './requester.js';
-import { isSuccess, saysMethodUnavailable } from './status.js';
+import { isSuccess, type Refusal, saysMethodUnavailable } from './status.js';
 
 /**
  * Requests of one session → responses, with what all of them have in common (RFC 2326, section 12): the session's id, the
@@ -22,15 +23,18 @@ const optionalMethods: ReadonlySet<string> = new Set(['OPTIONS', 'PAUSE', 'GET_P
 
 export class Exchange {
   readonly #requester: Requester;
-  readonly #authenticator: Authenticator | null;
+  readonly #credentials: Credentials | null;
+  /** Made at the first challenge: most pages never need the code, and load it only then. */
+  #authenticator: Authenticator | null = null;
+  #knowsScheme = true;
   #sessionId: string | null = null;
   #timeoutMs = DEFAULT_SESSION_TIMEOUT_MS;
   #publicMethods: ReadonlySet<string> | null = null;
   readonly #unavailableMethods = new Set<string>();
 
-  constructor(requester: Requester, authenticator: Authenticator | null) {
+  constructor(requester: Requester, credentials: Credentials | null) {
     this.#requester = requester;
-    this.#authenticator = authenticator;
+    this.#credentials = credentials;
   }
 
   /** The session's id, null before a SETUP was accepted or when the server gave none. */
@@ -55,9 +59,10 @@ export class Exchange {
     return this.#publicMethods?.has(method) ?? null;
   }
 
-  /** Whether there are credentials to answer a challenge with. */
-  get hasCredentials(): boolean {
-    return this.#authenticator !== null;
+  /** What a 401 means that was not got over. */
+  get refusal(): Refusal {
+    if (this.#credentials === null) return 'credentials-missing';
+    return this.#knowsScheme ? 'credentials-rejected' : 'scheme-unknown';
   }
 
   /**
@@ -78,10 +83,19 @@ export class Exchange {
         },
       });
       // Rubetek sends WWW-Authenticate with a 200: only a 401 is a challenge.
-      if (response.status !== 401 || this.#authenticator === null || round === MAX_AUTHENTICATION_ROUNDS)
-        return response;
-      if (!this.#authenticator.challenge(response.headers.getAll('WWW-Authenticate'))) return response;
+      if (response.status !== 401 || round === MAX_AUTHENTICATION_ROUNDS) return response;
+      if (!(await this.#takesChallenge(response))) return response;
     }
+  }
+
+  /** Whether the request is worth another try. */
+  async #takesChallenge(response: RtspResponse): Promise<boolean> {
+    if (this.#credentials === null) return false;
+    const { Authenticator, parseChallenges } = await loadAuthentication();
+    this.#authenticator ??= new Authenticator(this.#credentials);
+    const challenges = response.headers.getAll('WWW-Authenticate');
+    this.#knowsScheme = parseChallenges(challenges).length > 0;
+    return this.#authenticator.challenge(challenges);
   }
 
   #commonHeaders(method: string, url: string): [string, string][] {
@@ -104,5 +118,13 @@ export class Exchange {
     // Hikvision DS-2CD2732F answers 551 to the PAUSE that it lists.
     if (saysMethodUnavailable(response.status)) this.#unavailableMethods.add(method);
     else if (isSuccess(response)) this.#unavailableMethods.delete(method);
+  }
+}
+
+async function loadAuthentication(): Promise<typeof import('../../shared/authentication.js')> {
+  try {
+    return await import('../../shared/authentication.js');
+  } catch (cause) {
+    throw new StreamError('connection-failed', "The player's code for passwords could not be loaded.", { cause });
   }
 }

@@ -1,4 +1,4 @@
-import { Authenticator, type Credentials } from '../../shared/authentication.js';
+import type { Credentials } from '../../shared/authentication.js';
 import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
 import { MAX_REDIRECTS, TEARDOWN_TIMEOUT_MS } from '../../shared/limits.js';
@@ -147,7 +147,7 @@ export class RtspSession {
         onClose: (error) => this.#onClose(error),
       },
     });
-    this.#exchange = new Exchange(this.#requester, credentials === null ? null : new Authenticator(credentials));
+    this.#exchange = new Exchange(this.#requester, credentials);
     this.#keepAlive = new KeepAlive({
       clock: options.clock,
       timeoutMs: () => this.#exchange.timeoutMs,
@@ -467,7 +467,7 @@ export class RtspSession {
       const redirect = redirectOf(this.#url, headers.get('Location'), { status });
       if (redirect.kind !== 'here') return redirect.error;
     }
-    return statusError(method, response, { hasCredentials: this.#exchange.hasCredentials });
+    return statusError(method, response, this.#exchange.refusal);
   }
 
   #onServerRedirect(location: string | null): void {

@@ -1,4 +1,3 @@
-import { parseChallenges } from '../../shared/authentication.js';
 import { type ErrorCode, type RetryPolicy, StreamError } from '../../shared/errors.js';
 import type { RtspResponse } from '../../shared/rtsp-message.js';
 import { redactUrl } from '../../shared/rtsp-url.js';
@@ -43,6 +42,15 @@ export function isSuccess(response: RtspResponse): boolean {
 /** Statuses that say that the camera does not have the method or option: asking again will not help. */
 const unavailable: ReadonlySet<number> = new Set([405, 501, 505, 551]);
 
+/** Why a 401 stands. */
+export type Refusal = 'credentials-missing' | 'credentials-rejected' | 'scheme-unknown';
+
+const refusals: Readonly<Record<Refusal, string>> = {
+  'credentials-missing': 'The camera asks for a user name and a password',
+  'credentials-rejected': 'The camera rejects the user name or the password',
+  'scheme-unknown': 'The camera asks for credentials in a way that is not known here',
+};
+
 /** Whether the status says that the server does not have the method, or not here. */
 export function saysMethodUnavailable(status: number): boolean {
   return unavailable.has(status);
@@ -50,18 +58,18 @@ export function saysMethodUnavailable(status: number): boolean {
 
 /**
  * The error for a response that is not success.
- * @param context.hasCredentials - whether there were credentials to answer a challenge with: decides what a 401 means
+ * @param refusal - what a 401 means
  */
-export function statusError(method: string, response: RtspResponse, context: { hasCredentials: boolean }): StreamError {
+export function statusError(method: string, response: RtspResponse, refusal: Refusal): StreamError {
   const { status } = response;
-  const meaning = meaningOf(method, response, context);
+  const meaning = meaningOf(method, response, refusal);
   const options = meaning.retry === undefined ? { status } : { status, retry: meaning.retry };
   return new StreamError(meaning.code, `${meaning.sentence} (${method}: ${describe(response)}).`, options);
 }
 
-function meaningOf(method: string, response: RtspResponse, context: { hasCredentials: boolean }): Meaning {
+function meaningOf(method: string, response: RtspResponse, refusal: Refusal): Meaning {
   const { status } = response;
-  if (status === 401) return { code: 'unauthorized', sentence: unauthorizedSentence(response, context) };
+  if (status === 401) return { code: 'unauthorized', sentence: refusals[refusal] };
   // Cameras without TCP answer 400 to SETUP as well as 461.
   if (status === 400 && method === 'SETUP') {
     return {
@@ -74,14 +82,6 @@ function meaningOf(method: string, response: RtspResponse, context: { hasCredent
   if (unavailable.has(status)) return { code: 'request-failed', sentence: 'The camera cannot do this', retry: 'never' };
   if (status >= 500) return { code: 'server-error', sentence: 'The camera has an internal error' };
   return { code: 'request-failed', sentence: 'The camera refuses the request' };
-}
-
-function unauthorizedSentence(response: RtspResponse, context: { hasCredentials: boolean }): string {
-  if (!context.hasCredentials) return 'The camera asks for a user name and a password';
-  if (parseChallenges(response.headers.getAll('WWW-Authenticate')).length > 0) {
-    return 'The camera rejects the user name or the password';
-  }
-  return 'The camera asks for credentials in a way that is not known here';
 }
 
 /** Status and the camera's own words, which may be hostile: cut, and without control characters and credentials. */

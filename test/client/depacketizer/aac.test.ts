@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
 import { AacDepacketizer } from '../../../client/depacketizer/aac.js';
-import { createDepacketizer } from '../../../client/depacketizer/registry.js';
+import { hasDepacketizer, loadDepacketizer } from '../../../client/depacketizer/registry.js';
 import { MAX_AUDIO_UNITS_PER_PACKET } from '../../../shared/limits.js';
 import { AacPacketizer } from '../../../shared/packetizer/aac.js';
 import { parseRtpPacket } from '../../../shared/rtp-packet.js';
@@ -318,13 +318,11 @@ test('random payloads and parameters never throw', () => {
   );
 });
 
-test('the registry knows formats by name, in any case, and says null for others', () => {
-  assert.ok(
-    createDepacketizer({ ...audioFormat(HBR), encodingName: 'mpeg4-generic' }, () => {}) instanceof AacDepacketizer,
-  );
-  assert.ok(createDepacketizer(videoFormat(), () => {}) !== null);
-  assert.equal(
-    createDepacketizer({ ...videoFormat(), encodingName: 'TP-LINK' }, () => {}),
-    null,
-  );
+test('the registry knows formats by name, in any case, and no others', async () => {
+  const lowerCase = { ...audioFormat(HBR), encodingName: 'mpeg4-generic' };
+  assert.equal(await loadDepacketizer(lowerCase), AacDepacketizer);
+  assert.ok(hasDepacketizer(lowerCase) && hasDepacketizer(videoFormat()));
+  const unknown = { ...videoFormat(), encodingName: 'TP-LINK' };
+  assert.ok(!hasDepacketizer(unknown));
+  await assert.rejects(loadDepacketizer(unknown), { code: 'no-playable-track' });
 });

@@ -7,7 +7,8 @@ import { BitReader } from '../../../client/codec/bit-reader.js';
 import { BitWriter } from '../../../client/codec/bit-writer.js';
 import { parseSps } from '../../../client/codec/h264-sps.js';
 import { escapeNalUnit, unescapeNalUnit } from '../../../client/codec/nal-unit.js';
-import { createDepacketizer } from '../../../client/depacketizer/registry.js';
+import { AacDepacketizer } from '../../../client/depacketizer/aac.js';
+import { H264Depacketizer } from '../../../client/depacketizer/h264.js';
 import { Mp4FileWriter } from '../../../client/fmp4/muxer.js';
 import { AacPacketizer } from '../../../shared/packetizer/aac.js';
 import { H264Packetizer } from '../../../shared/packetizer/h264.js';
@@ -65,12 +66,11 @@ async function record(name: string, streams: Streams): Promise<Result> {
     onBytes: (bytes) => chunks.push(bytes),
     onError: (error) => errors.push(error.code),
   });
-  const videoDepacketizer = createDepacketizer(videoFormat(), (unit) => writer.push(0, unit));
-  const audioDepacketizer = createDepacketizer(
+  const videoDepacketizer = new H264Depacketizer(videoFormat(), (unit) => writer.push(0, unit));
+  const audioDepacketizer = new AacDepacketizer(
     audioFormat({ mode: 'AAC-hbr', sizelength: '13', indexlength: '3', indexdeltalength: '3', config: audioConfig }),
     (unit) => writer.push(1, unit),
   );
-  assert.ok(videoDepacketizer !== null && audioDepacketizer !== null);
   const options = { ssrc: 1, sequenceNumber: 65_530, maxPayloadBytes: 900 };
   const videoPacketizer = new H264Packetizer({ ...options, payloadType: 96 });
   const audioPacketizer = new AacPacketizer({ ...options, payloadType: 97, maxPayloadBytes: 200 });

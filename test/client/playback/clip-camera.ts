@@ -2,7 +2,7 @@ import { adtsConfig, parseAdtsHeader } from '../../../client/codec/aac.js';
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
 import { splitAnnexB } from '../../../client/codec/nal-unit.js';
 import type { AudioTrackConfig } from '../../../client/codec/track-config.js';
-import { createDepacketizer } from '../../../client/depacketizer/registry.js';
+import { H264Depacketizer } from '../../../client/depacketizer/h264.js';
 import { H264Packetizer } from '../../../shared/packetizer/h264.js';
 import { parseRtpPacket } from '../../../shared/rtp-packet.js';
 
@@ -26,7 +26,9 @@ export async function loadVideo(name: 'main' | 'sub'): Promise<ClipUnit[]> {
     parameters: new Map([['packetization-mode', '1']]),
   };
   const units: ClipUnit[] = [];
-  const depacketizer = createDepacketizer(format, (unit) => units.push({ unit, time: unit.presentationTime / 90_000 }));
+  const depacketizer = new H264Depacketizer(format, (unit) =>
+    units.push({ unit, time: unit.presentationTime / 90_000 }),
+  );
   const packetizer = new H264Packetizer({ payloadType: 96, ssrc: 1, sequenceNumber: 1 });
   let pieces: Uint8Array[] = [];
   let ticks = 0;
@@ -36,7 +38,7 @@ export async function loadVideo(name: 'main' | 'sub'): Promise<ClipUnit[]> {
     if (type !== 1 && type !== 5) continue;
     for (const packetBytes of packetizer.packetize(pieces, ticks)) {
       const packet = parseRtpPacket(packetBytes);
-      if (packet !== null) depacketizer?.push(packet, ticks, 0);
+      if (packet !== null) depacketizer.push(packet, ticks, 0);
     }
     pieces = [];
     ticks += interval;

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Exchange } from '../../../client/rtsp/exchange.js';
 import type { Requester, RequestOptions } from '../../../client/rtsp/requester.js';
-import type { Authenticator } from '../../../shared/authentication.js';
 import { MAX_AUTHENTICATION_ROUNDS } from '../../../shared/limits.js';
 import { emptyBody, RtspHeaders, type RtspResponse } from '../../../shared/rtsp-message.js';
 
@@ -27,27 +26,46 @@ function fakeRequester(respond: (method: string) => { status: number; headers?: 
   return { requester: requester as unknown as Requester, sent };
 }
 
+const credentials = { username: 'user', password: 'secret' };
+
 test('a request that is challenged without end is given up', async () => {
-  const { requester, sent } = fakeRequester(() => ({ status: 401 }));
-  // An authenticator that always has another answer.
-  const authenticator = { authorize: () => 'Digest x', challenge: () => true } as unknown as Authenticator;
-  const response = await new Exchange(requester, authenticator).send('DESCRIBE', 'rtsp://camera/');
+  let nonce = 0;
+  const { requester, sent } = fakeRequester(() => ({
+    status: 401,
+    headers: [['WWW-Authenticate', `Digest realm="camera", nonce="${nonce++}", stale=true`]],
+  }));
+  const response = await new Exchange(requester, credentials).send('DESCRIBE', 'rtsp://camera/');
   assert.equal(response.status, 401);
   assert.equal(sent.length, MAX_AUTHENTICATION_ROUNDS);
 });
 
+test('a 401 that stands says whether credentials are missing, wrong, or of no use', async () => {
+  const refusal = async (scheme: string, known: typeof credentials | null) => {
+    const { requester } = fakeRequester(() => ({ status: 401, headers: [['WWW-Authenticate', scheme]] }));
+    const exchange = new Exchange(requester, known);
+    await exchange.send('DESCRIBE', 'rtsp://camera/');
+    return exchange.refusal;
+  };
+  assert.equal(await refusal('Basic realm="camera"', null), 'credentials-missing');
+  assert.equal(await refusal('Basic realm="camera"', credentials), 'credentials-rejected');
+  assert.equal(await refusal('Negotiate', credentials), 'scheme-unknown');
+});
+
 test('authorization and session come before a request’s own headers', async () => {
-  const { requester, sent } = fakeRequester(() => ({ status: 200, headers: [['Session', 'abc;timeout=30']] }));
-  const authenticator = {
-    authorize: (method: string, url: string) => `for ${method} ${url}`,
-  } as unknown as Authenticator;
-  const exchange = new Exchange(requester, authenticator);
+  const { requester, sent } = fakeRequester((method) =>
+    method === 'DESCRIBE'
+      ? { status: 401, headers: [['WWW-Authenticate', 'Basic realm="camera"']] }
+      : { status: 200, headers: [['Session', 'abc;timeout=30']] },
+  );
+  const exchange = new Exchange(requester, credentials);
+  await exchange.send('DESCRIBE', 'rtsp://camera/');
+  sent.length = 0;
   await exchange.send('SETUP', 'rtsp://camera/1');
   await exchange.send('PLAY', 'rtsp://camera/', { headers: [['Range', 'npt=0-']] });
   assert.deepEqual(sent, [
-    [['Authorization', 'for SETUP rtsp://camera/1']],
+    [['Authorization', 'Basic dXNlcjpzZWNyZXQ=']],
     [
-      ['Authorization', 'for PLAY rtsp://camera/'],
+      ['Authorization', 'Basic dXNlcjpzZWNyZXQ='],
       ['Session', 'abc'],
       ['Range', 'npt=0-'],
     ],

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { redirectOf } from '../../../client/rtsp/redirect.js';
-import { RedirectError, statusError } from '../../../client/rtsp/status.js';
+import { RedirectError, type Refusal, statusError } from '../../../client/rtsp/status.js';
 import { emptyBody, RtspHeaders, type RtspResponse } from '../../../shared/rtsp-message.js';
 
 function response(status: number, reason = 'Reason', headers: readonly [string, string][] = []): RtspResponse {
   return { kind: 'response', status, reason, headers: new RtspHeaders(headers), body: emptyBody };
 }
 
-function errorFor(method: string, status: number, hasCredentials = false) {
-  return statusError(method, response(status), { hasCredentials });
+function errorFor(method: string, status: number) {
+  return statusError(method, response(status), 'credentials-missing');
 }
 
 test('each status becomes an error that says what to do about it', () => {
@@ -39,21 +39,19 @@ test('each status becomes an error that says what to do about it', () => {
 });
 
 test('401 says whether credentials are missing, wrong, or of no use', () => {
-  const basic: [string, string][] = [['WWW-Authenticate', 'Basic realm="camera"']];
-  const message = (hasCredentials: boolean, headers: [string, string][]) =>
-    statusError('DESCRIBE', response(401, 'Unauthorized', headers), { hasCredentials }).message;
-  assert.match(message(false, basic), /asks for a user name and a password/);
-  assert.match(message(true, basic), /rejects the user name or the password/);
-  assert.match(message(true, [['WWW-Authenticate', 'Negotiate']]), /in a way that is not known/);
+  const message = (refusal: Refusal) => statusError('DESCRIBE', response(401, 'Unauthorized', []), refusal).message;
+  assert.match(message('credentials-missing'), /asks for a user name and a password/);
+  assert.match(message('credentials-rejected'), /rejects the user name or the password/);
+  assert.match(message('scheme-unknown'), /in a way that is not known/);
   assert.equal(errorFor('DESCRIBE', 401).code, 'unauthorized');
 });
 
 test('a camera’s own words are cut, cleaned, and hold no credentials', () => {
   const words = `rtsp://admin:secret@10.0.0.7/ \u0007\u202e${'x'.repeat(500)}`;
-  const { message } = statusError('PLAY', response(500, words), { hasCredentials: false });
+  const { message } = statusError('PLAY', response(500, words), 'credentials-missing');
   assert.ok(message.length < 200);
   assert.doesNotMatch(message, /secret|\p{C}/u);
-  assert.doesNotMatch(statusError('PLAY', response(500, ''), { hasCredentials: false }).message, / \)/);
+  assert.doesNotMatch(statusError('PLAY', response(500, ''), 'credentials-missing').message, / \)/);
 });
 
 test('a redirect on the same host, port and scheme goes on here', () => {
