@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CameraListing } from '../shared/proxy-protocol.js';
 import type { NamedCamera } from './named-camera.js';
 import type { RequestGuard } from './request-guard.js';
-import { PLAYER_PATH, type StaticFiles } from './static-files.js';
+import { isPlayerPath, type StaticFiles } from './static-files.js';
 
 export interface HttpPagesOptions {
   guard: RequestGuard;
@@ -71,7 +71,7 @@ export class HttpPages {
   }
 
   #sendFile(path: string, request: IncomingMessage, response: ServerResponse): void {
-    if (path === PLAYER_PATH) {
+    if (isPlayerPath(path)) {
       // Pages of any origin may load the element; what it may connect to is decided when it connects.
       response.setHeader('Access-Control-Allow-Origin', '*');
       response.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');

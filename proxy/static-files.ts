@@ -25,9 +25,15 @@ const types: Readonly<Record<string, string>> = {
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 /** Built, the element's bundle lies beside this folder; in a checkout that runs from source, in `dist`. */
-const bundles = [join(here, '..', 'rtsp-player.js'), join(here, '..', 'dist', 'rtsp-player.js')];
+const bundleFolders = [join(here, '..'), join(here, '..', 'dist')];
+const PLAYER_FILE = 'rtsp-player.js';
+/** What the player's file loads: a hash in the name changes with the content. */
+const playerPart = /^rtsp-player-[\w-]{8,}\.js$/;
 
-export const PLAYER_PATH = '/rtsp-player.js';
+/** Whether a path is that of the player's file or of one of its parts, which pages of other origins may load. */
+export function isPlayerPath(path: string): boolean {
+  return path === `/${PLAYER_FILE}` || playerPart.test(path.slice(1));
+}
 
 export class StaticFiles {
   /** Places on disk by URL path. The list is made once: no path of a request ever reaches the file system. */
@@ -40,8 +46,11 @@ export class StaticFiles {
     for (const name of names) {
       if (extname(name) in types) this.#places.set(name === 'index.html' ? '/' : `/${name}`, join(folder, name));
     }
-    const bundle = bundles.find(existsSync);
-    if (bundle !== undefined) this.#places.set(PLAYER_PATH, bundle);
+    const bundleFolder = bundleFolders.find((candidate) => existsSync(join(candidate, PLAYER_FILE)));
+    if (bundleFolder === undefined) return;
+    for (const name of readdirSync(bundleFolder)) {
+      if (isPlayerPath(`/${name}`)) this.#places.set(`/${name}`, join(bundleFolder, name));
+    }
   }
 
   has(path: string): boolean {
@@ -55,7 +64,8 @@ export class StaticFiles {
     const etag = isCompressed ? `"${file.etag}-gz"` : `"${file.etag}"`;
     response.setHeader('Content-Type', file.type);
     // Kept, but asked about each time, so that an update is seen at once.
-    response.setHeader('Cache-Control', 'no-cache');
+    const isForever = playerPart.test(path.slice(1));
+    response.setHeader('Cache-Control', isForever ? 'public, max-age=31536000, immutable' : 'no-cache');
     response.setHeader('ETag', etag);
     response.setHeader('Vary', 'Accept-Encoding');
     if ((request.headers['if-none-match'] ?? '').split(/\s*,\s*/).includes(etag)) {

@@ -1,9 +1,9 @@
 /**
- * Session descriptions (SDP, RFC 8866; in RTSP, RFC 2326, appendix C): text to objects and back. The grammar's work is
- * sdp-transform's, and this is its only user; what cameras write beside the grammar is put right line by line before, so
- * that one bad line never loses the session.
+ * Session descriptions (SDP, RFC 8866; in RTSP, RFC 2326, appendix C): text to objects. The grammar's work is
+ * sdp-transform's (its parser alone: a page has no use for the rest); what cameras write beside the grammar is put right
+ * line by line before, so that one bad line never loses the session.
  */
-import sdpTransform from 'sdp-transform';
+import { parse } from 'sdp-transform/lib/parser.js';
 import { StreamError } from './errors.js';
 import { MAX_MEDIA, MAX_SDP_LINE_LENGTH, MAX_SDP_LINES } from './limits.js';
 import { decodeText } from './rtsp-message.js';
@@ -64,7 +64,7 @@ interface Encoding {
   channels: number | null;
 }
 
-type Transformed = ReturnType<typeof sdpTransform.parse>;
+type Transformed = ReturnType<typeof parse>;
 type TransformedMedia = Transformed['media'][number];
 
 /**
@@ -74,7 +74,7 @@ type TransformedMedia = Transformed['media'][number];
 export function parseSessionDescription(body: Uint8Array | string): SessionDescription {
   const text = typeof body === 'string' ? body : decodeText(body);
   const lines = cleanLines(text);
-  const parsed = sdpTransform.parse(lines.join('\r\n'));
+  const parsed = parse(lines.join('\r\n'));
   if (parsed.media.length === 0) {
     throw new StreamError('malformed-message', 'The session description names no media (it has no m= line).');
   }
@@ -88,75 +88,6 @@ export function parseSessionDescription(body: Uint8Array | string): SessionDescr
     media,
     text,
   };
-}
-
-/** What `serializeSessionDescription` adds to the description itself. */
-export interface SerializeOptions {
-  /** The o= line's numeric id and version (RFC 8866, 5.2). */
-  sessionId?: number;
-  sessionVersion?: number;
-  /** IPv4 or IPv6 address of the o= and c= lines. */
-  address?: string;
-}
-
-/**
- * Writes a session description, with CRLF line ends. Throws `invalid-argument` when a text in it has a line end.
- * @param description - as `parseSessionDescription` gives it; its `text` is not looked at
- */
-export function serializeSessionDescription(
-  description: Omit<SessionDescription, 'text'>,
-  options: SerializeOptions = {},
-): string {
-  const { sessionId = 1, sessionVersion = 1, address = '0.0.0.0' } = options;
-  const ipVer = address.includes(':') ? 6 : 4;
-  const text = sdpTransform.write({
-    version: 0,
-    origin: { username: '-', sessionId, sessionVersion, netType: 'IN', ipVer, address: checked(address) },
-    name: checked(description.name ?? '-'),
-    connection: { version: ipVer, ip: address },
-    timing: { start: 0, stop: 0 },
-    ...attributes(description),
-    media: description.media.map((medium) => ({
-      type: medium.kind === 'other' ? 'application' : medium.kind,
-      port: 0,
-      protocol: checked(medium.protocol),
-      payloads: medium.formats.map((format) => format.payloadType).join(' '),
-      ...(medium.bandwidth === null ? {} : { bandwidth: [{ type: 'AS' as const, limit: medium.bandwidth }] }),
-      rtp: medium.formats.map((format) => ({
-        payload: format.payloadType,
-        codec: checked(format.encodingName),
-        rate: format.clockRate,
-        ...(format.channels === null ? {} : { encoding: format.channels }),
-      })),
-      fmtp: medium.formats
-        .filter((format) => format.parameters.size > 0)
-        .map((format) => ({ payload: format.payloadType, config: serializeParameters(format.parameters) })),
-      ...(medium.direction === null ? {} : { direction: medium.direction }),
-      ...(medium.frameRate === null ? {} : { framerate: medium.frameRate }),
-      ...attributes(medium),
-    })),
-  });
-  return text;
-}
-
-function attributes(part: { control: string | null; range: string | null }): {
-  control?: string;
-  invalid?: { value: string }[];
-} {
-  return {
-    ...(part.control === null ? {} : { control: checked(part.control) }),
-    ...(part.range === null ? {} : { invalid: [{ value: `range:${checked(part.range)}` }] }),
-  };
-}
-
-function serializeParameters(parameters: ReadonlyMap<string, string>): string {
-  return [...parameters].map(([name, value]) => checked(value === '' ? name : `${name}=${value}`)).join('; ');
-}
-
-function checked(text: string): string {
-  if (/[\r\n\0]/.test(text))
-    throw new StreamError('invalid-argument', 'A text in a session description has a line end.');
-  return text;
 }
 
 /** Keeps the lines that are looked at, each in the form that the grammar wants. */

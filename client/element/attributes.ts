@@ -1,4 +1,4 @@
-import type { ComplexAttributeConverter } from 'lit';
+import type { ComplexAttributeConverter } from '@lit/reactive-element';
 import { redactUrl } from '../../shared/rtsp-url.js';
 import type { Latency } from './player-factory.js';
 

@@ -1,4 +1,4 @@
-import type { PropertyDeclarations, PropertyValues } from 'lit';
+import type { PropertyDeclarations, PropertyValues } from '@lit/reactive-element';
 import { StreamError } from '../../shared/errors.js';
 import { DEFAULT_LATENCY, latencyConverter, parseLatency, parseVolume, warnOfFalse, warnOnce } from './attributes.js';
 import { LastPicture } from './last-picture.js';

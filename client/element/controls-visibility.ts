@@ -1,4 +1,4 @@
-import type { ReactiveController, ReactiveControllerHost } from 'lit';
+import type { ReactiveController, ReactiveControllerHost } from '@lit/reactive-element';
 import { type Clock, systemClock } from '../../shared/clock.js';
 
 /** Milliseconds without the pointer moving, after which the controls get out of the picture. */

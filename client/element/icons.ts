@@ -1,4 +1,4 @@
-import { html, type TemplateResult } from 'lit';
+import { html, type TemplateResult } from 'lit/html.js';
 
 /** Paths on a grid of 24 × 24, drawn with a line of 2 that takes the text's colour. */
 const paths = {

@@ -1,4 +1,4 @@
-import { LitElement } from 'lit';
+import { ReactiveElement } from '@lit/reactive-element';
 import type { RtspPlayerEventMap } from './media-events.js';
 import type { ElementPlayer, PlayerStats, PlayerTrack } from './player-factory.js';
 import { VideoFrameCallbacks } from './video-frame-callbacks.js';
@@ -16,7 +16,7 @@ type CapturableVideo = HTMLVideoElement & { captureStream?: () => MediaStream };
  * The part of HTML's media element contract that is read from, or handed to, the `<video>` that is showing: what
  * control bars and existing pages call. Where no video is there yet, the values are those of an empty media element.
  */
-export abstract class MediaElement extends LitElement {
+export abstract class MediaElement extends ReactiveElement {
   /** The player in use, or null while there is nothing to play. */
   protected abstract readonly player: ElementPlayer | null;
   protected readonly frameCallbacks = new VideoFrameCallbacks();

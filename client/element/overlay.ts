@@ -1,4 +1,4 @@
-import { html, nothing, type TemplateResult } from 'lit';
+import { html, nothing, type TemplateResult } from 'lit/html.js';
 import type { StreamError } from '../../shared/errors.js';
 import { errorWords } from './error-words.js';
 import { icon } from './icons.js';

@@ -1,16 +1,11 @@
-import { html, nothing, type PropertyValues, type TemplateResult } from 'lit';
+import type { PropertyValues } from '@lit/reactive-element';
+import { StreamError } from '../../shared/errors.js';
 import { CameraElement } from './camera-element.js';
-import { type ControlsActions, controlsTemplate } from './controls.js';
-import { ControlsVisibility } from './controls-visibility.js';
-import { type Command, commandForKey } from './keyboard.js';
-import { announcement, type OverlayActions, type OverlayView, overlayTemplate } from './overlay.js';
+import type { PlayerInterface } from './player-interface.js';
 import { styles } from './rtsp-player.styles.js';
 
-/** One press of an arrow key. */
-const VOLUME_STEP = 0.05;
-
-/** What unmuting turns a volume of 0 into. */
-const DEFAULT_AUDIBLE_VOLUME = 0.5;
+/** A first picture as a rule comes sooner than this; what is not needed for it is loaded later, milliseconds. */
+const INTERFACE_DELAY_MS = 150;
 
 /**
  * A camera's live picture, with the properties, methods and events of HTML's media element.
@@ -96,177 +91,89 @@ const DEFAULT_AUDIBLE_VOLUME = 0.5;
 export class RtspPlayerElement extends CameraElement {
   static override styles = styles;
 
-  readonly #controlsVisibility = new ControlsVisibility(this);
-  /** Until the tracks are known, and while they are found anew, what was known last holds. */
-  #hasAudio = true;
-  #wasInterrupted = false;
-  #announcement: string | null = null;
+  readonly #frame = document.createElement('div');
+  readonly #poster = document.createElement('img');
+  readonly #status = document.createElement('div');
+  #interface: PlayerInterface | null = null;
+  #loading: Promise<void> | null = null;
+  #interfaceTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     super();
     this.screen.className = 'screen';
     this.screen.setAttribute('part', 'screen');
-    this.addEventListener('fullscreenchange', () => this.requestUpdate());
-    this.addEventListener('statechange', () => this.#announce());
+    this.#poster.className = 'poster';
+    this.#poster.alt = '';
+    this.#poster.setAttribute('part', 'poster');
+    this.#status.className = 'unseen';
+    this.#status.setAttribute('role', 'status');
+    this.#frame.setAttribute('part', 'frame');
+    this.#frame.setAttribute('role', 'group');
+    const slot = document.createElement('slot');
+    slot.name = 'overlay';
+    this.#frame.append(this.screen, this.lastPicture.canvas, slot, this.#status);
   }
 
-  protected override willUpdate(): void {
-    this.#noteSound();
+  /** Loads the messages and controls at once, where they would be loaded a moment later or when needed. */
+  async loadInterface(): Promise<void> {
+    clearTimeout(this.#interfaceTimer);
+    this.#loading ??= this.#loadInterface();
+    await this.#loading;
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    clearTimeout(this.#interfaceTimer);
+    this.#interfaceTimer = undefined;
+  }
+
+  protected override firstUpdated(): void {
+    this.renderRoot.append(this.#frame);
   }
 
   protected override updated(changed: PropertyValues): void {
     super.updated(changed);
-    // CSSOM, since a style attribute would need 'unsafe-inline'.
-    const slider = this.renderRoot.querySelector('input');
-    slider?.style.setProperty('--level', `${slider.value}%`);
-  }
-
-  protected override render(): TemplateResult {
-    const { label, state, poster } = this;
+    const { label, poster, state } = this;
     const hasPicture = this.readyState >= 2 || !this.lastPicture.canvas.hidden;
-    const isAwake = this.#controlsVisibility.isVisible || this.paused || state === 'error';
-    return html`<div
-      class=${`frame ${state} ${isAwake ? 'awake' : 'asleep'}`}
-      part="frame"
-      role="group"
-      aria-label=${label || 'Camera'}
-      tabindex=${this.controls ? '-1' : nothing}
-      @keydown=${this.#onKeyDown}
-      @dblclick=${this.#onDoubleClick}
-    >
-      ${this.screen}${this.lastPicture.canvas}
-      ${poster === '' || hasPicture ? nothing : html`<img class="poster" part="poster" alt="" src=${poster} />`}
-      <slot name="overlay"></slot>
-      <div class="overlay" part="overlay">${overlayTemplate(this.#overlayView, this.#overlayActions)}</div>
-      ${label === '' ? nothing : html`<div class="label" part="label" aria-hidden="true"><span>${label}</span></div>`}
-      ${this.controls && state !== 'error' && state !== 'ended' ? this.#renderControls() : nothing}
-      <div class="unseen" role="status">${this.#announcement === null ? nothing : `${label || 'Camera'}: ${this.#announcement}`}</div>
-    </div>`;
+    if (poster === '' || hasPicture) this.#poster.remove();
+    else {
+      if (this.#poster.getAttribute('src') !== poster) this.#poster.src = poster;
+      if (!this.#poster.isConnected) this.lastPicture.canvas.after(this.#poster);
+    }
+    this.#frame.setAttribute('aria-label', label || 'Camera');
+    this.#frame.className = `frame ${state} ${this.#interface?.isAwake ? 'awake' : 'asleep'}`;
+    if (this.#interface !== null) this.#interface.update();
+    else if (this.isConnected) this.#scheduleInterface();
   }
 
-  #renderControls(): TemplateResult {
-    const { paused, muted, volume } = this;
-    return controlsTemplate(
-      {
-        paused,
-        muted,
-        volume,
-        hasAudio: this.#hasAudio,
-        isLive: this.readyState > 0 && !Number.isFinite(this.duration),
-        isAtLiveEdge: this.isAtLiveEdge && this.state === 'playing',
-        isFullscreen: this.matches(':fullscreen'),
-        isInPictureInPicture: this.#isInPictureInPicture,
-        canFullscreen: document.fullscreenEnabled,
-        canPictureInPicture:
-          document.pictureInPictureEnabled === true && !this.disablePictureInPicture && this.videoWidth > 0,
-      },
-      this.#controlsActions,
-    );
-  }
-
-  get #overlayView(): OverlayView {
-    const plays = (wanted: string) => this.tracks.some(({ kind, state }) => kind === wanted && state === 'playing');
-    return {
-      state: this.state,
-      error: this.lastError,
-      hasSource: this.hasSource,
-      paused: this.paused,
-      hasControls: this.controls,
-      isStalled: this.isStalled,
-      isSoundOnly: plays('audio') && !plays('video'),
-      isMutedByBrowser: this.isMutedByBrowser && this.#hasAudio,
-    };
-  }
-
-  get #isInPictureInPicture(): boolean {
-    return this.video !== null && this.shadowRoot?.pictureInPictureElement === this.video;
-  }
-
-  get #audibleVolume(): number {
-    return this.muted ? 0 : this.volume;
-  }
-
-  #noteSound(): void {
-    const { state, tracks } = this;
-    if (state === 'idle') this.#hasAudio = true;
-    else if (state === 'playing') {
-      this.#hasAudio = tracks.some((track) => track.kind === 'audio' && track.state === 'playing');
+  #scheduleInterface(): void {
+    const isAtEase = this.state === 'connecting' || this.state === 'playing' || !this.hasSource;
+    if (this.controls || this.label !== '' || (this.state !== 'idle' && !isAtEase)) {
+      // A failure leaves the picture, and is tried again at the next update.
+      this.loadInterface().catch(() => undefined);
+    } else if (this.hasSource) {
+      this.#interfaceTimer ??= setTimeout(() => {
+        this.#interfaceTimer = undefined;
+        this.loadInterface().catch(() => undefined);
+      }, INTERFACE_DELAY_MS);
     }
   }
 
-  #announce(): void {
-    this.#noteSound();
-    this.#announcement = announcement(this.#overlayView, this.#wasInterrupted);
-    if (this.state === 'reconnecting' || this.state === 'error') this.#wasInterrupted = true;
-    else if (this.state === 'playing') this.#wasInterrupted = false;
-  }
-
-  readonly #overlayActions: OverlayActions = {
-    play: () => ignoreRefusal(this.play()),
-    unmute: () => {
-      this.muted = false;
-    },
-  };
-
-  readonly #controlsActions: ControlsActions = {
-    togglePlay: () => {
-      if (this.paused) ignoreRefusal(this.play());
-      else this.pause();
-    },
-    toggleMute: () => {
-      const isSilent = this.#audibleVolume === 0;
-      if (isSilent && this.volume === 0) this.volume = DEFAULT_AUDIBLE_VOLUME;
-      this.muted = !isSilent;
-    },
-    setVolume: (volume) => {
-      // All the way down is mute, which remembers where to come back to.
-      if (volume > 0) this.volume = volume;
-      this.muted = volume === 0;
-    },
-    seekToLive: () => {
-      if (this.paused) ignoreRefusal(this.play());
-      else this.seekToLive();
-    },
-    toggleFullscreen: () => {
-      ignoreRefusal(this.matches(':fullscreen') ? document.exitFullscreen() : this.requestFullscreen());
-    },
-    togglePictureInPicture: () => {
-      ignoreRefusal(this.#isInPictureInPicture ? document.exitPictureInPicture() : this.requestPictureInPicture());
-    },
-  };
-
-  readonly #onKeyDown = (event: KeyboardEvent): void => {
-    const command = this.controls ? commandForKey(event) : null;
-    if (command === null) return;
-    event.preventDefault();
-    if (!event.repeat || command === 'volumeUp' || command === 'volumeDown') this.#obey(command);
-  };
-
-  #obey(command: Command): void {
-    const actions = this.#controlsActions;
-    switch (command) {
-      case 'volumeUp':
-        actions.setVolume(Math.min(1, this.#audibleVolume + VOLUME_STEP));
-        break;
-      case 'volumeDown':
-        actions.setVolume(Math.max(0, this.#audibleVolume - VOLUME_STEP));
-        break;
-      default:
-        actions[command]();
+  async #loadInterface(): Promise<void> {
+    try {
+      const { PlayerInterface } = await import('./player-interface.js');
+      this.#interface = new PlayerInterface(this, this.#frame, this.#status, () => ({
+        error: this.lastError,
+        hasSource: this.hasSource,
+        isStalled: this.isStalled,
+        isMutedByBrowser: this.isMutedByBrowser,
+      }));
+      this.requestUpdate();
+    } catch (cause) {
+      this.#loading = null;
+      throw new StreamError('connection-failed', "The player's controls could not be loaded.", { cause });
     }
   }
-
-  readonly #onDoubleClick = (event: MouseEvent): void => {
-    const isOnControl = event
-      .composedPath()
-      .some((target) => target instanceof Element && target.matches('button, input'));
-    if (this.controls && !isOnControl && document.fullscreenEnabled) this.#controlsActions.toggleFullscreen();
-  };
-}
-
-/** A person asked for it and sees whether it happened; `state` and `error` say the rest. */
-function ignoreRefusal(promise: Promise<unknown>): void {
-  promise.catch(() => {});
 }
 
 declare global {

@@ -2,7 +2,7 @@ import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { AudioTrackConfig, VideoTrackConfig } from '../codec/track-config.js';
-import { AudioFeed } from './audio-feed.js';
+import type { AudioFeed } from './audio-feed.js';
 import type { LatencyPolicy } from './latency.js';
 import { mediaSourceConstructor } from './media-source.js';
 import type { SourceBufferQueueHandlers } from './source-buffer-queue.js';
@@ -58,6 +58,8 @@ export class Presentation {
   #cancelAudioWait: (() => void) | null = null;
   #cancelAudioWatch: (() => void) | null = null;
   #videoFeed: VideoFeed | null = null;
+  /** Loaded when sound is wanted. */
+  #AudioFeed: typeof AudioFeed | null = null;
   #audioFeed: AudioFeed | null = null;
   #closedDrops = 0;
   /** Jumps of the playhead to the live edge. */
@@ -149,6 +151,7 @@ export class Presentation {
     this.#expectsVideo = expects.video;
     this.#expectsAudio = expects.audio;
     if (this.#heldVideo !== null && expects.audio) this.#awaitAudio();
+    if (expects.audio) void this.#loadAudioFeed();
     this.#tryStart();
   }
 
@@ -229,6 +232,17 @@ export class Presentation {
     this.video.remove();
   }
 
+  async #loadAudioFeed(): Promise<void> {
+    try {
+      this.#AudioFeed = (await import('./audio-feed.js')).AudioFeed;
+      this.#tryStart();
+    } catch (cause) {
+      if (this.#expectsVideo) this.removeAudio();
+      else
+        this.#fail(new StreamError('connection-failed', "The player's code for sound could not be loaded.", { cause }));
+    }
+  }
+
   #awaitAudio(): void {
     this.#cancelAudioWait?.();
     this.#cancelAudioWait = this.#clock.schedule(AUDIO_WAIT_MS, () => this.removeAudio());
@@ -252,7 +266,7 @@ export class Presentation {
   #tryStart(): void {
     if (this.#started || this.#closed || this.#mediaSource.readyState !== 'open') return;
     if (this.#expectsVideo && this.#heldVideo === null) return;
-    if (this.#expectsAudio && this.#heldAudio === null) return;
+    if (this.#expectsAudio && (this.#heldAudio === null || this.#AudioFeed === null)) return;
     if (this.#heldVideo === null && this.#heldAudio === null) return;
     this.#started = true;
     this.#cancelAudioWait?.();
@@ -262,8 +276,8 @@ export class Presentation {
       if (this.#heldVideo !== null) {
         this.#videoFeed = new VideoFeed(this.#mediaSource, this.#heldVideo, this.#policy, this.#queueHandlers());
       }
-      if (this.#expectsAudio && this.#heldAudio !== null) {
-        this.#audioFeed = new AudioFeed(this.#mediaSource, this.#heldAudio, this.#policy, this.#queueHandlers());
+      if (this.#expectsAudio && this.#heldAudio !== null && this.#AudioFeed !== null) {
+        this.#audioFeed = new this.#AudioFeed(this.#mediaSource, this.#heldAudio, this.#policy, this.#queueHandlers());
       }
     } catch (thrown) {
       this.#fail(StreamError.from(thrown, 'media-failed', 'The browser refused to play this codec.'));

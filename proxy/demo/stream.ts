@@ -3,7 +3,7 @@
  * descriptions (RFC 8866; format parameters by RFC 6184, 8.1, and RFC 3640, 4.1).
  */
 import type { MediaDescription } from '../../shared/session-description.js';
-import { serializeSessionDescription } from '../../shared/session-description.js';
+import { serializeSessionDescription } from '../../shared/session-description-writer.js';
 import type { AudioStream, Clip, VideoStream } from './clip.js';
 
 export const VIDEO_PAYLOAD_TYPE = 96;

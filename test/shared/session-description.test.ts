@@ -8,8 +8,8 @@ import {
   type MediaFormat,
   parseSessionDescription,
   type SessionDescription,
-  serializeSessionDescription,
 } from '../../shared/session-description.js';
+import { serializeSessionDescription } from '../../shared/session-description-writer.js';
 
 /** CPU time since `start`, in ms: unlike the wall clock, it does not depend on what else the machine does. */
 function cpuMs(start: NodeJS.CpuUsage): number {

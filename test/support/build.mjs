@@ -1,14 +1,25 @@
-// Builds dist/ from a checkout: compiles with `tsc -b`, bundles the element into one file, copies the static files that
+// Builds dist/ from a checkout: compiles with `tsc -b`, bundles the element, copies the static files that
 // the proxy serves. Needs nothing but Node and the packages of `npm ci`.
 //   node test/support/build.mjs [--with-tests] [--clean]
 // --with-tests type-checks test/ as well; --clean begins with an empty dist/.
 
 import { spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { rolldown } from 'rolldown';
+import { minify } from 'terser';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -20,21 +31,75 @@ function compile(projects) {
   if (status !== 0) process.exit(1);
 }
 
-/** One ES module with every dependency inside, for `<script type="module" src>`. */
+const bundleName = 'rtsp-player';
+
+/** Takes comments and indentation out of style sheets, which a minifier of scripts leaves alone. */
+const minifyStyles = {
+  name: 'minify-styles',
+  transform: {
+    filter: { id: /\.styles\.ts$/ },
+    handler: (code) => ({
+      code: code.replace(/css`[^`]*`/g, (sheet) =>
+        sheet
+          .replace(X, '')
+          .replace(/\s+/g, ' ')
+          .replace(/ ?([{};,]) ?/g, '$1')
+          .replace(/: /g, ':')
+          .replace(/;}/g, '}'),
+      ),
+      map: { mappings: '' },
+    }),
+  },
+};
+
+/**
+ * ES modules with every dependency inside, for `<script type="module" src>`: rtsp-player.js, which loads a core with all
+ * that a live picture needs, and parts that are loaded when they are needed; all but the first with a hash in their names.
+ */
 async function bundleElement() {
-  await build({
-    absWorkingDir: root,
-    entryPoints: ['client/element/served.ts'],
-    outfile: 'dist/rtsp-player.js',
-    bundle: true,
-    minify: true,
-    format: 'esm',
+  const bundle = await rolldown({
+    cwd: root,
+    input: { [bundleName]: 'client/element/served.ts' },
     platform: 'browser',
-    target: 'es2022',
-    sourcemap: true,
-    legalComments: 'eof',
-    logLevel: 'warning',
+    resolve: { extensionAlias: { '.js': ['.ts', '.js'] } },
+    preserveEntrySignatures: 'strict',
+    plugins: [minifyStyles],
   });
+  const { output } = await bundle.generate();
+  const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
+  const core = new Set();
+  const collect = (fileName) => {
+    const { moduleIds, imports } = chunks.get(fileName);
+    for (const id of moduleIds) core.add(id);
+    imports.forEach(collect);
+  };
+  collect(`${bundleName}.js`);
+  const dist = join(root, 'dist');
+  for (const name of readdirSync(dist)) if (/^rtsp-player-[\w-]+\.js/.test(name)) rmSync(join(dist, name));
+  await bundle.write({
+    dir: dist,
+    entryFileNames: '[name].js',
+    chunkFileNames: `${bundleName}-[hash].js`,
+    minify: true,
+    sourcemap: true,
+    comments: { legal: true },
+    codeSplitting: { groups: [{ name: 'core', test: (id) => core.has(id) }] },
+  });
+  await bundle.close();
+  for (const name of readdirSync(dist)) if (/^rtsp-player[\w-]*\.js$/.test(name)) await minifyAgain(join(dist, name));
+}
+
+/** A second minifier takes another hundredth off. */
+async function minifyAgain(path) {
+  const { code, map } = await minify(readFileSync(path, 'utf8'), {
+    module: true,
+    ecma: 2022,
+    compress: { passes: 2 },
+    format: { comments: 'some' },
+    sourceMap: { content: readFileSync(`${path}.map`, 'utf8'), url: `${basename(path)}.map` },
+  });
+  writeFileSync(path, code);
+  writeFileSync(`${path}.map`, map);
 }
 
 /** Everything in a folder that is neither TypeScript nor a script that makes the files. */

@@ -1,5 +1,5 @@
+import { ReactiveElement } from '@lit/reactive-element';
 import { expect } from '@open-wc/testing';
-import { LitElement } from 'lit';
 import { ControlsVisibility } from '../../../client/element/controls-visibility.js';
 import type { RtspPlayerElement } from '../../../client/element/rtsp-player-element.js';
 import type { Clock } from '../../../shared/clock.js';
@@ -342,7 +342,7 @@ describe('Accessibility', () => {
 });
 
 describe('ControlsVisibility', () => {
-  class Host extends LitElement {}
+  class Host extends ReactiveElement {}
   customElements.define('visibility-host', Host);
 
   function create() {

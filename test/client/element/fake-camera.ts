@@ -14,6 +14,7 @@ export async function mount(attributes: Record<string, string> = {}): Promise<Rt
   const element = document.createElement('rtsp-player');
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
   document.body.append(element);
+  await element.loadInterface();
   await settled(element);
   return element;
 }
