@@ -41,7 +41,7 @@ const minifyStyles = {
     handler: (code) => ({
       code: code.replace(/css`[^`]*`/g, (sheet) =>
         sheet
-          .replace(X, '')
+          .replace(/\/\*[\s\S]*?\*\//g, '')
           .replace(/\s+/g, ' ')
           .replace(/ ?([{};,]) ?/g, '$1')
           .replace(/: /g, ':')
