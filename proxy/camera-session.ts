@@ -10,6 +10,7 @@ import {
   MIN_CAMERA_RESPONSE_MS,
 } from '../shared/limits.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
+import { reasonPhrase } from '../shared/reason-phrases.js';
 import { looksLikeRtcp } from '../shared/rtp-packet.js';
 import {
   decodeText,
@@ -75,9 +76,13 @@ export class CameraSession implements Connection {
   /** Requests under way, those in the queue not counted. */
   #underWay = 0;
 
+  /** Begun before the viewer's first request, which is still on its way then. */
+  readonly #connecting: Promise<OpenSession>;
+  readonly #describing: Promise<RtspResponse>;
   #open: OpenSession | null = null;
   #table: UrlTable;
   #description: SessionDescription | null = null;
+  #hasDescribed = false;
   #sessionId: string | null = null;
   /** Media in the order of their SETUP. */
   readonly #setUp: number[] = [];
@@ -123,6 +128,24 @@ export class CameraSession implements Connection {
       },
       onClose: () => void this.#onViewerClose(),
     });
+    this.#connecting = this.#connect();
+    this.#describing = this.#connecting.then((open) => this.#askEarly(open));
+    // Failures are met where the viewer's request awaits them.
+    this.#describing.catch(() => undefined);
+  }
+
+  async #connect(): Promise<OpenSession> {
+    this.#open = this.#adopt(await this.#stream.connect(this.#abort.signal));
+    return this.#open;
+  }
+
+  /** Every viewer's first question; the answer is there when it comes. */
+  async #askEarly(open: OpenSession): Promise<RtspResponse> {
+    const headers = new RtspHeaders([['Accept', 'application/sdp']]);
+    const { responseMs } = this.#environment.timeouts;
+    const response = await open.connection.request('DESCRIBE', open.url, headers, emptyBody, responseMs);
+    // The next read overwrites what a body is a view of.
+    return { ...response, body: response.body.slice() };
   }
 
   checkLife(): void {
@@ -205,7 +228,9 @@ export class CameraSession implements Connection {
     }
     const { clock, timeouts } = this.#environment;
     const deadline = clock.now() + timeouts.responseMs;
-    this.#open ??= this.#adopt(await this.#stream.connect(this.#abort.signal));
+    await this.#connecting;
+    // Cameras mix up CSeq.
+    if (method !== 'DESCRIBE') await this.#describing.catch(() => undefined);
     if (method === 'DESCRIBE') await this.#describe(request, entry, deadline);
     else if (method === 'SETUP') await this.#setUpMedium(request, entry, deadline);
     else await this.#passOn(request, entry, deadline);
@@ -238,7 +263,7 @@ export class CameraSession implements Connection {
     const query = allowedQuery(entry.query, this.#camera.queryParameters);
     let open = this.#opened();
     let url = addQuery(open.url, query);
-    let response = await this.#ask(open, request, url, deadline);
+    let response = await this.#firstDescription(open, request, url, deadline);
     for (let hops = 0; response.status === 301 || response.status === 302; hops++) {
       if (hops === MAX_REDIRECTS) throw new StreamError('camera-refused', 'The camera redirects again and again.');
       const next = await this.#stream.follow(url, response.headers.get('Location') ?? '', this.#abort.signal);
@@ -273,6 +298,13 @@ export class CameraSession implements Connection {
       this.#camera.name,
     );
     this.#reply(request, 200, forwarded, new TextEncoder().encode(text));
+  }
+
+  /** The answer that was asked for early, where it is the same question. */
+  #firstDescription(open: OpenSession, request: RtspRequest, url: string, deadline: number): Promise<RtspResponse> {
+    const isEarly = !this.#hasDescribed && url === open.url && isPlain(request);
+    this.#hasDescribed = true;
+    return isEarly ? this.#describing : this.#ask(open, request, url, deadline);
   }
 
   async #setUpMedium(request: RtspRequest, entry: TableEntry, deadline: number): Promise<void> {
@@ -398,7 +430,7 @@ export class CameraSession implements Connection {
     const cseq = request.headers.get('CSeq');
     if (cseq !== null) all.append('CSeq', cseq);
     for (const [name, value] of headers) all.append(name, value);
-    this.#viewer.send(serializeResponse({ status, headers: all, body }));
+    this.#viewer.send(serializeResponse({ status, reason: reasonPhrase(status), headers: all, body }));
   }
 
   #onViewerFrame(channel: number, payload: Uint8Array): void {
@@ -443,6 +475,14 @@ export class CameraSession implements Connection {
     }
     this.#end();
   }
+}
+
+/** Headers of a DESCRIBE that change nothing in its answer. */
+const plainHeaders: ReadonlySet<string> = new Set(['accept', 'user-agent']);
+
+/** Whether a DESCRIBE asks for nothing beyond the description. */
+function isPlain(request: RtspRequest): boolean {
+  return [...forwardedRequestHeaders(request.headers, false)].every(([name]) => plainHeaders.has(name.toLowerCase()));
 }
 
 /** Whether the media have an end, or the viewer asks for a recording as fast as it can take it (ONVIF replay). */

@@ -166,7 +166,7 @@ export function serializeRequest(request: {
 }
 
 /**
- * The bytes of a response. Without a reason, the standard's phrase for the status is written. `Content-Length` as in
+ * The bytes of a response. The reason phrase is for people (see reason-phrases.ts). `Content-Length` as in
  * `serializeRequest`. Throws `invalid-argument` for a status outside 100 to 999 and for line ends in the reason.
  */
 export function serializeResponse(response: {
@@ -179,7 +179,7 @@ export function serializeResponse(response: {
   if (!Number.isInteger(status) || status < 100 || status > 999) {
     throw new StreamError('invalid-argument', `An RTSP status has three digits (got ${status}).`);
   }
-  const reason = response.reason ?? reasonPhrases[status] ?? 'Unknown';
+  const reason = response.reason ?? (status < 300 ? 'OK' : 'Refused');
   if (hasLineEnd(reason)) throw new StreamError('invalid-argument', 'A reason phrase has no line ends.');
   return serialize(`RTSP/1.0 ${status} ${reason.trim()}`, response.headers, response.body ?? emptyBody);
 }
@@ -252,51 +252,3 @@ function hasBlankOrControl(text: string): boolean {
   }
   return false;
 }
-
-/** RFC 2326, 7.1.1. */
-const reasonPhrases: Readonly<Record<number, string>> = {
-  100: 'Continue',
-  200: 'OK',
-  201: 'Created',
-  250: 'Low on Storage Space',
-  300: 'Multiple Choices',
-  301: 'Moved Permanently',
-  302: 'Moved Temporarily',
-  303: 'See Other',
-  304: 'Not Modified',
-  305: 'Use Proxy',
-  400: 'Bad Request',
-  401: 'Unauthorized',
-  402: 'Payment Required',
-  403: 'Forbidden',
-  404: 'Not Found',
-  405: 'Method Not Allowed',
-  406: 'Not Acceptable',
-  407: 'Proxy Authentication Required',
-  408: 'Request Time-out',
-  410: 'Gone',
-  411: 'Length Required',
-  412: 'Precondition Failed',
-  413: 'Request Entity Too Large',
-  414: 'Request-URI Too Large',
-  415: 'Unsupported Media Type',
-  451: 'Parameter Not Understood',
-  452: 'Conference Not Found',
-  453: 'Not Enough Bandwidth',
-  454: 'Session Not Found',
-  455: 'Method Not Valid in This State',
-  456: 'Header Field Not Valid for Resource',
-  457: 'Invalid Range',
-  458: 'Parameter Is Read-Only',
-  459: 'Aggregate Operation Not Allowed',
-  460: 'Only Aggregate Operation Allowed',
-  461: 'Unsupported Transport',
-  462: 'Destination Unreachable',
-  500: 'Internal Server Error',
-  501: 'Not Implemented',
-  502: 'Bad Gateway',
-  503: 'Service Unavailable',
-  504: 'Gateway Time-out',
-  505: 'RTSP Version Not Supported',
-  551: 'Option not supported',
-};

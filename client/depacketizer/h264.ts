@@ -43,6 +43,10 @@ export class H264Depacketizer implements Depacketizer {
     if (sets !== undefined) this.#parameterSets.addFromDescription(sets);
   }
 
+  get announcedConfig(): VideoTrackConfig | null {
+    return this.#parameterSets.firstConfig;
+  }
+
   push(packet: RtpPacket, time: number, packetsLost: number): void {
     const { payload } = packet;
     if (packetsLost > 0) this.#onLoss();

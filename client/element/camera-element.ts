@@ -318,8 +318,8 @@ export abstract class CameraElement extends MediaElement {
     if (createPlayer === null || source === null) throw new StreamError('invalid-state', 'There is nothing to play.');
     const player = this.#createPlayer(createPlayer, source);
     this.#player = player;
-    this.#adoptVideo(player.video);
     player.start();
+    this.#adoptVideo(player.video);
     return player;
   }
 

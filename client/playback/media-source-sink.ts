@@ -118,9 +118,15 @@ export class MediaSourceSink {
     const changed = expects.video !== this.#expects.video;
     this.#expects = expects;
     this.reset();
+    this.#current.attach();
     if ((changed && this.#current.isStarted) || this.#current.hasFailed) this.#replace();
     this.#current.expect({ video: expects.video, audio: this.#wantsAudio });
     if (!this.#wantsAudio) this.#current.removeAudio();
+  }
+
+  /** Gets ready for video of the configuration that the camera has announced, before any comes. */
+  prepare(config: VideoTrackConfig): void {
+    if (mediaSourceConstructor()?.isTypeSupported(mimeTypeOf(config)) === true) this.#current.prepare(config);
   }
 
   /** What comes next belongs to another time line than what came before, and begins with a key frame. */
@@ -178,11 +184,13 @@ export class MediaSourceSink {
   /** Starts or resumes. Rejects as `HTMLMediaElement.play()` does. */
   async play(): Promise<void> {
     this.#playing = true;
+    // With sound, browsers want to be asked right when a person has asked.
+    if (!this.#muted) this.#current.attach();
     for (;;) {
       if (this.#closed) throw new DOMException('The player was closed.', 'AbortError');
       const presentation = this.#current;
       try {
-        await presentation.video.play();
+        await presentation.play();
         return;
       } catch (thrown) {
         // A presentation that was replaced meanwhile takes its promise along.
@@ -197,7 +205,7 @@ export class MediaSourceSink {
     this.#abandonJoin();
     this.#group.clear();
     this.#needsKeyFrame = true;
-    this.#current.video.pause();
+    this.#current.pause();
   }
 
   get muted(): boolean {
@@ -293,6 +301,7 @@ export class MediaSourceSink {
   #replace(): void {
     const old = this.#current;
     this.#current = this.#present();
+    this.#current.attach();
     this.#container.append(this.#current.video);
     old.close();
     this.#handlers.onVideoChange(this.#current.video);
@@ -300,11 +309,12 @@ export class MediaSourceSink {
   }
 
   #startVideo(presentation: Presentation): void {
-    presentation.video.play().catch((thrown: unknown) => {
+    presentation.attach();
+    presentation.play().catch((thrown: unknown) => {
       if (!(thrown instanceof DOMException) || thrown.name !== 'NotAllowedError') return;
       if (presentation === this.#joining) this.#abandonJoin();
       this.#handlers.onSoundRefused();
-      if (presentation === this.#current && this.#muted) presentation.video.play().catch(() => undefined);
+      if (presentation === this.#current && this.#muted) presentation.play().catch(() => undefined);
     });
   }
 

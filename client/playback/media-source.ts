@@ -1,3 +1,5 @@
+import { StreamError } from '../../shared/errors.js';
+
 /** Safari on phones has only the managed kind, which is the same for a live stream. */
 declare global {
   var ManagedMediaSource: typeof MediaSource | undefined;
@@ -11,4 +13,12 @@ export function mediaSourceConstructor(): typeof MediaSource | null {
 /** `video/mp4; codecs="avc1.64001f"`. */
 export function mimeTypeOf(config: { kind: 'video' | 'audio'; codec: string }): string {
   return `${config.kind}/mp4; codecs="${config.codec}"`;
+}
+
+/** What a page is told where there is none. */
+export function mediaSourceMissing(): StreamError {
+  return new StreamError(
+    'media-source-missing',
+    'This browser has no Media Source Extensions, which live video needs.',
+  );
 }

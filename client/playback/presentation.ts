@@ -4,7 +4,7 @@ import type { AccessUnit } from '../codec/access-unit.js';
 import type { AudioTrackConfig, VideoTrackConfig } from '../codec/track-config.js';
 import type { AudioFeed } from './audio-feed.js';
 import type { LatencyPolicy } from './latency.js';
-import { mediaSourceConstructor } from './media-source.js';
+import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
 import type { SourceBufferQueueHandlers } from './source-buffer-queue.js';
 import { VideoFeed } from './video-feed.js';
 
@@ -53,6 +53,8 @@ export class Presentation {
   #held: (() => void)[] = [];
   #heldVideo: VideoTrackConfig | null = null;
   #heldAudio: AudioTrackConfig | null = null;
+  #isAttached = false;
+  readonly #playCalls: { resolve(): void; reject(reason: unknown): void }[] = [];
   #started = false;
   #closed = false;
   #cancelAudioWait: (() => void) | null = null;
@@ -68,12 +70,7 @@ export class Presentation {
   /** @param document - makes the `<video>`; the caller puts it where it is to be seen */
   constructor(document: Document, policy: LatencyPolicy, clock: Clock, handlers: PresentationHandlers) {
     const Constructor = mediaSourceConstructor();
-    if (Constructor === null) {
-      throw new StreamError(
-        'media-source-missing',
-        'This browser has no Media Source Extensions, which live video needs.',
-      );
-    }
+    if (Constructor === null) throw mediaSourceMissing();
     this.#clock = clock;
     this.#handlers = handlers;
     this.#policy = policy;
@@ -86,7 +83,29 @@ export class Presentation {
     this.#mediaSource.addEventListener('sourceopen', () => this.#onOpen(), { signal });
     this.video.addEventListener('waiting', () => this.#onWaiting(), { signal });
     this.video.addEventListener('error', () => this.#onVideoError(), { signal });
+  }
+
+  /** Opens the MediaSource, which is work enough to be put off while a connection is made. */
+  attach(): void {
+    if (this.#isAttached || this.#closed) return;
+    this.#isAttached = true;
     this.video.src = this.#objectUrl;
+    for (const { resolve } of this.#playCalls.splice(0)) resolve();
+  }
+
+  /** Starts or resumes, once attached. Rejects as `HTMLMediaElement.play()` does. */
+  async play(): Promise<void> {
+    if (!this.#isAttached) {
+      await new Promise<void>((resolve, reject) => this.#playCalls.push({ resolve, reject }));
+    }
+    await this.video.play();
+  }
+
+  pause(): void {
+    this.video.pause();
+    for (const { reject } of this.#playCalls.splice(0)) {
+      reject(new DOMException('Play was paused before it began.', 'AbortError'));
+    }
   }
 
   /** Whether sound is awaited or fed. */
@@ -152,6 +171,13 @@ export class Presentation {
     this.#expectsAudio = expects.audio;
     if (this.#heldVideo !== null && expects.audio) this.#awaitAudio();
     if (expects.audio) void this.#loadAudioFeed();
+    this.#tryStart();
+  }
+
+  /** Makes the SourceBuffer for video that is likely to come, unless sound decides when to start. */
+  prepare(config: VideoTrackConfig): void {
+    if (this.#started || this.#closed || this.#expectsAudio || !this.#expectsVideo) return;
+    this.#heldVideo ??= config;
     this.#tryStart();
   }
 
@@ -225,11 +251,11 @@ export class Presentation {
   /** Lets go of the MediaSource and removes the `<video>`; may be called twice. */
   close(): void {
     this.#stop();
+    this.pause();
+    this.video.remove();
     if (!this.video.hasAttribute('src')) return;
-    this.video.pause();
     this.video.removeAttribute('src');
     this.video.load();
-    this.video.remove();
   }
 
   async #loadAudioFeed(): Promise<void> {

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../../shared/logger.js';
 import type { SessionDescription } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { Latency } from '../playback/latency.js';
+import { mediaSourceConstructor, mediaSourceMissing } from '../playback/media-source.js';
 import { MediaSourceSink, type MediaSourceSinkStats } from '../playback/media-source-sink.js';
 import { parseRange } from '../rtsp/headers.js';
 import { WebSocketTransport } from '../transport/websocket.js';
@@ -98,7 +99,8 @@ export class Player {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #handlers: PlayerHandlers;
-  readonly #sink: MediaSourceSink;
+  readonly #output: Pick<PlayerOptions, 'container' | 'latency' | 'muted' | 'volume'>;
+  #madeSink: MediaSourceSink | null = null;
   readonly #reconnect: Reconnect;
   readonly #watchdog: Watchdog;
   readonly #abort = new AbortController();
@@ -126,21 +128,8 @@ export class Player {
     this.#logger = options.logger ?? silentLogger;
     this.#handlers = handlers;
     const { container, latency, muted, volume } = options;
-    this.#sink = new MediaSourceSink(
-      { container, latency, muted, volume, clock: this.#clock, logger: this.#logger },
-      {
-        onVideoChange: (video) => {
-          if (this.#state !== 'playing') this.#awaitsFrame = true;
-          handlers.onVideoChange(video);
-        },
-        onUnsupported: (kind, codec) => this.#onUnsupported(kind, codec),
-        onSoundRefused: () => {
-          this.muted = true;
-          handlers.onMutedByBrowser?.();
-        },
-        onError: (error) => this.#onFailure(error),
-      },
-    );
+    if (mediaSourceConstructor() === null) throw mediaSourceMissing();
+    this.#output = { container, latency, muted, volume };
     this.#reconnect = new Reconnect(this.#clock, () => this.#connect());
     this.#watchdog = new Watchdog(this.#clock, (silentMs) => {
       const seconds = Math.round(silentMs / 100) / 10;
@@ -153,6 +142,26 @@ export class Player {
 
   get state(): PlayerState {
     return this.#state;
+  }
+
+  /** Made when it is first asked for: a connection that was started before is on its way meanwhile. */
+  get #sink(): MediaSourceSink {
+    this.#madeSink ??= new MediaSourceSink(
+      { ...this.#output, clock: this.#clock, logger: this.#logger },
+      {
+        onVideoChange: (video) => {
+          if (this.#state !== 'playing') this.#awaitsFrame = true;
+          this.#handlers.onVideoChange(video);
+        },
+        onUnsupported: (kind, codec) => this.#onUnsupported(kind, codec),
+        onSoundRefused: () => {
+          this.muted = true;
+          this.#handlers.onMutedByBrowser?.();
+        },
+        onError: (error) => this.#onFailure(error),
+      },
+    );
+    return this.#madeSink;
   }
 
   /** Why the state is `error`, or the reason for reconnecting; null when all is well. */
@@ -358,9 +367,11 @@ export class Player {
     this.#description = description;
     this.#unsupported = new Set();
     this.#codecs = new Map();
-    const video = tracks.some(({ kind }) => kind === 'video');
-    this.#sink.expect({ video, audio: tracks.some(({ kind }) => kind === 'audio') });
-    this.#watchedKind = video ? 'video' : 'audio';
+    const video = tracks.find(({ kind }) => kind === 'video');
+    this.#sink.expect({ video: video !== undefined, audio: tracks.some(({ kind }) => kind === 'audio') });
+    this.#watchedKind = video === undefined ? 'audio' : 'video';
+    const config = video?.announcedConfig ?? null;
+    if (config?.kind === 'video') this.#sink.prepare(config);
     this.#awaitsFrame = true;
     this.#handlers.onTracksChange();
   }

@@ -98,8 +98,10 @@ export class Receiver {
       await this.#session.connect(signal);
       const description = await this.#session.describe(signal);
       await this.#setUp(this.#choose(description), signal);
+      // The camera's part takes longer than ours, so it begins first.
+      const played = this.#session.play(signal === undefined ? {} : { signal });
       this.#handlers.onTracks(this.#tracks, description);
-      await this.#session.play(signal === undefined ? {} : { signal });
+      await played;
       if (this.#closed) throw this.#closeError ?? new StreamError('aborted', 'The connection was closed.');
     } catch (thrown) {
       this.close();

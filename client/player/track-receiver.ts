@@ -3,6 +3,7 @@ import { parseRtcp } from '../../shared/rtcp.js';
 import { parseRtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
+import type { TrackConfig } from '../codec/track-config.js';
 import type { Depacketizer } from '../depacketizer/depacketizer.js';
 import type { DepacketizerClass } from '../depacketizer/registry.js';
 import { ReceiverReporter } from '../rtp/receiver-report.js';
@@ -72,6 +73,11 @@ export class TrackReceiver {
 
   get kind(): 'video' | 'audio' {
     return this.media.kind === 'audio' ? 'audio' : 'video';
+  }
+
+  /** The configuration by the session description alone, or null. */
+  get announcedConfig(): TrackConfig | null {
+    return this.#depacketizer.announcedConfig ?? null;
   }
 
   /** Takes an RTP packet; the session has told it from RTCP by its content. */

@@ -2,9 +2,11 @@
  * One connection to the demo camera: RTSP requests in, replies out (RFC 2326), and media inside the same connection
  * (section 10.12).
  */
+
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { Clock } from '../../shared/clock.js';
+import { reasonPhrase } from '../../shared/reason-phrases.js';
 import { RtspHeaders, type RtspRequest, serializeInterleaved, serializeResponse } from '../../shared/rtsp-message.js';
 import { RtspReader } from '../../shared/rtsp-reader.js';
 import { formatRtspUrl, parseRtspUrl } from '../../shared/rtsp-url.js';
@@ -146,7 +148,10 @@ export class Viewer {
     const headers = new RtspHeaders(reply.headers ?? []);
     const all = new RtspHeaders([...(sequence === null ? [] : [['CSeq', sequence] as const]), ...headers]);
     const body = reply.body === undefined ? {} : { body: new TextEncoder().encode(reply.body) };
-    if (this.#socket.writable) this.#socket.write(serializeResponse({ status: reply.status, headers: all, ...body }));
+    if (this.#socket.writable)
+      this.#socket.write(
+        serializeResponse({ status: reply.status, reason: reasonPhrase(reply.status), headers: all, ...body }),
+      );
     if (this.#socket.writableLength > MAX_WAITING_BYTES_WITH_REPLIES) this.#socket.pause();
     reply.afterwards?.();
   }
