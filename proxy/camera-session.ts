@@ -145,7 +145,7 @@ export class CameraSession implements Connection {
     const { responseMs } = this.#environment.timeouts;
     const response = await open.connection.request('DESCRIBE', open.url, headers, emptyBody, responseMs);
     // The next read overwrites what a body is a view of.
-    return { ...response, body: response.body.slice() };
+    return { ...response, body: Uint8Array.from(response.body) };
   }
 
   checkLife(): void {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { StreamError } from '../../shared/errors.js';
+import { reasonPhrase } from '../../shared/reason-phrases.js';
 import {
   decodeText,
   interleavedFrameHeader,
@@ -182,10 +183,16 @@ describe('serializing', () => {
     );
   });
 
-  test('a response has the phrase of its status, or the given one', () => {
+  test('a response has the given phrase, or one that says how it went', () => {
     const headers = new RtspHeaders();
-    assert.equal(text(serializeResponse({ status: 461, headers })), 'RTSP/1.0 461 Unsupported Transport\r\n\r\n');
-    assert.equal(text(serializeResponse({ status: 299, headers })), 'RTSP/1.0 299 Unknown\r\n\r\n');
+    const reason = reasonPhrase(461);
+    assert.equal(
+      text(serializeResponse({ status: 461, reason, headers })),
+      'RTSP/1.0 461 Unsupported Transport\r\n\r\n',
+    );
+    assert.equal(reasonPhrase(299), 'Unknown');
+    assert.equal(text(serializeResponse({ status: 299, headers })), 'RTSP/1.0 299 OK\r\n\r\n');
+    assert.equal(text(serializeResponse({ status: 501, headers })), 'RTSP/1.0 501 Refused\r\n\r\n');
     assert.equal(
       text(serializeResponse({ status: 404, reason: 'Gone fishing', headers })).split('\r\n')[0],
       'RTSP/1.0 404 Gone fishing',
