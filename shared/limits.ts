@@ -114,3 +114,9 @@ export const PING_INTERVAL_MS = 15_000;
 export const CLOSE_HANDSHAKE_TIMEOUT_MS = 5_000;
 /** For all connections together to end in good order when the proxy goes down. */
 export const SHUTDOWN_TIMEOUT_MS = 3_000;
+
+/** Channels of sound: what the player's containers and a session description's believable values have. */
+export const MAX_AUDIO_CHANNELS = 8;
+
+/** Samples a second that a session description may declare for PCM. */
+export const MAX_AUDIO_SAMPLE_RATE = 192_000;

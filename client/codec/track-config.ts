@@ -25,7 +25,10 @@ export interface AudioTrackConfig {
   readonly codec: string;
   /** Four-character type of the sample entry: `mp4a`. */
   readonly sampleEntry: string;
-  /** The codec's configuration: the AudioSpecificConfig for `mp4a` (ISO/IEC 14496-3, 1.6.2.1). */
+  /**
+   * The codec's configuration: the AudioSpecificConfig for `mp4a` (ISO/IEC 14496-3, 1.6.2.1), metadata blocks for `fLaC`
+   * (RFC 9639, 8), the body of `dOps` for `Opus`.
+   */
   readonly description: Uint8Array;
   /** Samples a second at the output. */
   readonly sampleRate: number;

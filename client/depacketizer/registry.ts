@@ -16,7 +16,16 @@ const depacketizers: ReadonlyMap<string, () => Promise<DepacketizerClass>> = new
 >([
   ['H264', async () => H264Depacketizer],
   ['MPEG4-GENERIC', async () => (await import('./aac.js')).AacDepacketizer],
+  ['OPUS', async () => (await import('./opus.js')).OpusDepacketizer],
+  ['PCMU', loadPcm],
+  ['PCMA', loadPcm],
+  ['L8', loadPcm],
+  ['L16', loadPcm],
 ]);
+
+async function loadPcm(): Promise<DepacketizerClass> {
+  return (await import('./pcm.js')).PcmDepacketizer;
+}
 
 /** Whether there is a depacketizer for a format of a session description. */
 export function hasDepacketizer(format: MediaFormat): boolean {

@@ -226,9 +226,6 @@ function configurationBox({ sampleEntry, codec }: VideoTrackConfig): string {
 }
 
 function audioSampleEntry(config: AudioTrackConfig): Uint8Array {
-  if (config.sampleEntry !== 'mp4a') {
-    throw new StreamError('codec-unsupported', `Sound of ${config.codec} cannot be put into MP4 here.`);
-  }
   return box(
     config.sampleEntry,
     zeros(6), // reserved
@@ -239,8 +236,22 @@ function audioSampleEntry(config: AudioTrackConfig): Uint8Array {
     uint16(0), // pre_defined
     uint16(0), // reserved
     fixed16(config.sampleRate > 0xffff ? 0 : config.sampleRate), // samplerate: 0 where the field is too narrow
-    elementaryStream(config.description),
+    audioConfiguration(config),
   );
+}
+
+/** The box in which a sample entry keeps the codec's configuration. */
+function audioConfiguration({ sampleEntry, codec, description }: AudioTrackConfig): Uint8Array {
+  switch (sampleEntry) {
+    case 'mp4a':
+      return elementaryStream(description);
+    case 'fLaC':
+      return fullBox('dfLa', 0, 0, description);
+    case 'Opus':
+      return box('dOps', description);
+    default:
+      throw new StreamError('codec-unsupported', `Sound of ${codec} cannot be put into MP4 here.`);
+  }
 }
 
 /** Tags of descriptors, object type and stream type (ISO/IEC 14496-1, 7.2.2.1, 7.2.6.6 and 7.3.2.3). */

@@ -1,5 +1,5 @@
-import { silentAacUnit } from '../codec/aac-silence.js';
 import type { AccessUnit } from '../codec/access-unit.js';
+import { silentUnit } from '../codec/silence.js';
 import type { AudioTrackConfig } from '../codec/track-config.js';
 import { AudioPlacement } from './audio-placement.js';
 import type { LatencyPolicy } from './latency.js';
@@ -39,7 +39,7 @@ export class AudioFeed {
     this.buffer = mediaSource.addSourceBuffer(mimeTypeOf(config));
     this.#queue = new SourceBufferQueue(this.buffer, TRACK_ID, handlers);
     this.policy = policy;
-    this.#placement = new AudioPlacement(unitSeconds(config), policy);
+    this.#placement = placementOf(config, policy);
     this.#config = config;
     this.#silence = silentUnit(config);
     this.#queue.configure(config, config.sampleRate);
@@ -111,7 +111,7 @@ export class AudioFeed {
   #changeConfig(config: AudioTrackConfig): void {
     if (unitSeconds(config) !== unitSeconds(this.#config)) {
       this.#origin = this.end;
-      this.#placement = new AudioPlacement(unitSeconds(config), this.policy);
+      this.#placement = placementOf(config, this.policy);
     }
     this.#config = config;
     this.#silence = silentUnit(config);
@@ -123,15 +123,18 @@ function unitSeconds(config: AudioTrackConfig): number {
   return config.samplesPerUnit / config.sampleRate;
 }
 
-function silentUnit(config: AudioTrackConfig): AccessUnit | null {
-  const bytes = config.codec === 'mp4a.40.2' ? silentAacUnit(config.channels) : null;
-  if (bytes === null) return null;
-  return {
-    presentationTime: 0,
-    decodeTime: 0,
-    isKeyFrame: true,
-    pieces: [bytes],
-    byteLength: bytes.length,
-    config: null,
-  };
+/**
+ * Chromium holds the picture when less sound than this is ahead of the playhead, seconds; measured. Its sound of 8 kHz goes
+ * through a resampler that wants more.
+ */
+const underflows: ReadonlyMap<string, number> = new Map([
+  ['opus', 0.117],
+  ['flac', 0.245],
+]);
+/** What is kept above that, seconds. */
+const UNDERFLOW_MARGIN_S = 0.037;
+
+function placementOf(config: AudioTrackConfig, policy: LatencyPolicy): AudioPlacement {
+  const least = (underflows.get(config.codec) ?? 0) + UNDERFLOW_MARGIN_S;
+  return new AudioPlacement(unitSeconds(config), { ...policy, audioLead: Math.max(policy.audioLead, least) });
 }

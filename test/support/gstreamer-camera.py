@@ -134,17 +134,33 @@ def video_launch(video):
     )
 
 
+# Encoder and payloader by codec; the payload types are the static ones where there are any.
+OTHER_CODECS = {
+    'pcmu': 'mulawenc {queue}! rtppcmupay name=pay{index} pt=0',
+    'pcma': 'alawenc {queue}! rtppcmapay name=pay{index} pt=8',
+    'l16': 'audio/x-raw,format=S16BE {queue}! rtpL16pay name=pay{index} pt=98',
+    'opus': 'opusenc bitrate={bitrate} {queue}! rtpopuspay name=pay{index} pt=99',
+}
+
+
 def audio_launch(audio, index):
-    encoder = next((line for name, line in AAC_ENCODERS.items() if Gst.ElementFactory.find(name)), None)
-    if encoder is None:
-        raise RuntimeError('No AAC encoder; expected one of ' + ', '.join(AAC_ENCODERS))
     late = audio['delayMs'] * Gst.MSECOND
     queue = f'! queue min-threshold-time={late} max-size-time=0 max-size-bytes=0 max-size-buffers=0 ' if late else ''
     return (
         f'audiotestsrc name=tone is-live=true wave={audio["wave"]} freq=440 volume=0.2 samplesperbuffer=480 '
         f'! audio/x-raw,rate={audio["sampleRate"]},channels={audio["channels"]} ! audioconvert '
-        f'! {encoder.format(bitrate=audio["bitrate"])} ! aacparse {queue}! rtpmp4gpay name=pay{index} pt=97'
+        f'! {coded(audio, queue, index)}'
     )
+
+
+def coded(audio, queue, index):
+    other = OTHER_CODECS.get(audio['codec'])
+    if other is not None:
+        return other.format(bitrate=audio['bitrate'], queue=queue, index=index)
+    encoder = next((line for name, line in AAC_ENCODERS.items() if Gst.ElementFactory.find(name)), None)
+    if encoder is None:
+        raise RuntimeError('No AAC encoder; expected one of ' + ', '.join(AAC_ENCODERS))
+    return f'{encoder.format(bitrate=audio["bitrate"])} ! aacparse {queue}! rtpmp4gpay name=pay{index} pt=97'
 
 
 def file_launch(file):

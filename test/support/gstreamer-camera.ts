@@ -25,8 +25,10 @@ export interface LiveVideo {
   aggregate?: boolean;
 }
 
-/** A live AAC tone. */
+/** A live tone of 440 Hz. */
 export interface LiveAudio {
+  /** `aac` unless given. PCMU and PCMA want 8 kHz and one channel. */
+  codec?: 'aac' | 'pcmu' | 'pcma' | 'l16' | 'opus';
   sampleRate?: number;
   channels?: number;
   /** bit/s. */
@@ -109,7 +111,14 @@ const videoDefaults: Required<LiveVideo> = {
   aggregate: false,
 };
 
-const audioDefaults = { sampleRate: 48_000, channels: 2, bitrate: 96_000, wave: 'sine', delayMs: 0 } as const;
+const audioDefaults = {
+  codec: 'aac',
+  sampleRate: 48_000,
+  channels: 2,
+  bitrate: 96_000,
+  wave: 'sine',
+  delayMs: 0,
+} as const;
 
 function completeMount(mount: Mount): object {
   return {

@@ -1,0 +1,32 @@
+import { silentAacUnit } from './aac-silence.js';
+import type { AccessUnit } from './access-unit.js';
+import { silentFlacFrame } from './flac.js';
+import { silentOpusPacket } from './opus.js';
+import type { AudioTrackConfig } from './track-config.js';
+
+/** An access unit of silence for a configuration, to be put where a stream has no sound to give; null: none is known. */
+export function silentUnit(config: AudioTrackConfig): AccessUnit | null {
+  const bytes = silentBytes(config);
+  if (bytes === null) return null;
+  return {
+    presentationTime: 0,
+    decodeTime: 0,
+    isKeyFrame: true,
+    pieces: [bytes],
+    byteLength: bytes.length,
+    config: null,
+  };
+}
+
+function silentBytes(config: AudioTrackConfig): Uint8Array | null {
+  switch (config.codec) {
+    case 'mp4a.40.2':
+      return silentAacUnit(config.channels);
+    case 'flac':
+      return silentFlacFrame(config);
+    case 'opus':
+      return silentOpusPacket(config);
+    default:
+      return null;
+  }
+}
