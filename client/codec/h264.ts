@@ -237,6 +237,12 @@ export class H264ParameterSets {
     }
   }
 
+  /** The configuration for the first picture parameter set; null before there is one. */
+  get firstConfig(): VideoTrackConfig | null {
+    for (const id of this.#ppsById.keys()) return this.configFor(id);
+    return null;
+  }
+
   /**
    * The configuration for pictures that use a picture parameter set; the same object as long as nothing has changed.
    * @returns null while the set, or the sequence parameter set that it names, is unknown

@@ -1,5 +1,6 @@
 import type { RtpPacket } from '../../shared/rtp-packet.js';
 import type { AccessUnit } from '../codec/access-unit.js';
+import type { TrackConfig } from '../codec/track-config.js';
 
 /** Takes the media of one RTP payload format out of its packets. Bad payloads are dropped and counted, never thrown. */
 export interface Depacketizer {
@@ -13,6 +14,8 @@ export interface Depacketizer {
   /** Forgets what is incomplete and waits for a key frame: after a gap in time, or when play starts anew. */
   reset(): void;
   readonly stats: DepacketizerStats;
+  /** The configuration by the session description alone, where it has one; the stream may bring another. */
+  readonly announcedConfig?: TrackConfig | null;
 }
 
 /** Receives access units in decode order, the moment each is complete. */
