@@ -141,6 +141,10 @@ export abstract class NalUnitDepacketizer<Picture extends PictureInProgress> imp
       case 'boundary':
         this.#onPictureBoundary();
         break;
+      case 'end':
+        this.#onPictureBoundary();
+        this.#picture.followsEnd = true;
+        break;
       case 'nothing':
         break;
     }
@@ -229,8 +233,8 @@ export abstract class NalUnitDepacketizer<Picture extends PictureInProgress> imp
 
 /**
  * What a NAL unit does: it begins a picture, goes on with one (a slice, or data that belongs to a slice before it),
- * announces one (SEI, parameter sets), ends one (`boundary`), stands behind its slices (`trailer`), or is not for a
- * sample.
+ * announces one (SEI, parameter sets), ends one (`boundary`) or the whole sequence (`end`), stands behind its slices
+ * (`trailer`), or is not for a sample.
  */
 export type NalUnitRole =
   | 'first-slice'
@@ -240,6 +244,7 @@ export type NalUnitRole =
   | 'sequence-parameter-set'
   | 'parameter-set'
   | 'boundary'
+  | 'end'
   | 'trailer'
   | 'nothing';
 

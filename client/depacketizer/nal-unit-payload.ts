@@ -233,6 +233,11 @@ export function wholeNalUnit(nalUnit: NalUnit): Uint8Array {
   return join(nalUnit.pieces, nalUnit.byteLength).subarray(LENGTH_BYTES);
 }
 
+/** A byte of the NAL unit header. */
+export function headerByteOf({ pieces: [prefix, first] }: NalUnit, index: number): number {
+  return prefix?.[LENGTH_BYTES + index] ?? first?.[index] ?? 0;
+}
+
 function lengthField(length: number): Uint8Array {
   const bytes = new Uint8Array(LENGTH_BYTES);
   writeLength(bytes, length);

@@ -12,6 +12,8 @@ export abstract class PictureInProgress {
   isDamaged = false;
   /** A sequence parameter set came with it. */
   hasSps = false;
+  /** The sequence before it has ended: it refers to nothing earlier. */
+  followsEnd = false;
   /** The first slice. */
   firstSlice: NalUnit | null = null;
   #nalUnits = 0;
