@@ -13,37 +13,81 @@ export function startsKeyFrame(encodingName: string, payload: Uint8Array): boole
   return keyFrameTests.get(encodingName)?.(payload) ?? null;
 }
 
-const keyFrameTests: ReadonlyMap<string, (payload: Uint8Array) => boolean> = new Map([['H264', startsH264KeyFrame]]);
+const keyFrameTests: ReadonlyMap<string, (payload: Uint8Array) => boolean> = new Map([
+  ['H264', (payload) => startsNalKeyFrame(payload, h264)],
+  ['H265', (payload) => startsNalKeyFrame(payload, h265)],
+  ['AV1', startsAv1KeyFrame],
+]);
 
-const IDR_SLICE = 5;
-const SEQUENCE_PARAMETER_SET = 7;
-const STAP_A = 24;
-const FU_A = 28;
-
-/** RFC 6184, section 5.2: single NAL unit packets, STAP-A (5.7.1) and FU-A (5.8). */
-function startsH264KeyFrame(payload: Uint8Array): boolean {
-  const first = payload[0];
-  if (first === undefined) return false;
-  const type = first & 0x1f;
-  if (type === STAP_A) return stapHoldsKeyFrame(payload);
-  if (type === FU_A) {
-    const header = payload[1];
-    return header !== undefined && (header & 0x80) !== 0 && isKeyNalUnit(header & 0x1f);
-  }
-  return isKeyNalUnit(type);
+/** Payload formats whose packets hold a NAL unit, several, or a fragment of one. */
+interface NalUnitFormat {
+  readonly headerBytes: number;
+  typeOf(firstByte: number): number;
+  readonly aggregation: number;
+  readonly fragmentation: number;
+  /** Bits of the type in a fragment's own header. */
+  readonly fragmentTypeMask: number;
+  /** Whether a NAL unit belongs to a key frame: its slices, or the parameter sets that come before it. */
+  isKey(type: number): boolean;
 }
 
-function stapHoldsKeyFrame(payload: Uint8Array): boolean {
-  let offset = 1;
+/** RFC 6184, section 5.2: single NAL unit packets, STAP-A (5.7.1) and FU-A (5.8); IDR slices and SPS. */
+const h264: NalUnitFormat = {
+  headerBytes: 1,
+  typeOf: (firstByte) => firstByte & 0x1f,
+  aggregation: 24,
+  fragmentation: 28,
+  fragmentTypeMask: 0x1f,
+  isKey: (type) => type === 5 || type === 7,
+};
+
+/** RFC 7798, section 4.4: single NAL unit packets, AP (4.4.2) and FU (4.4.3); BLA, IDR and CRA slices, VPS and SPS. */
+const h265: NalUnitFormat = {
+  headerBytes: 2,
+  typeOf: (firstByte) => (firstByte >>> 1) & 0x3f,
+  aggregation: 48,
+  fragmentation: 49,
+  fragmentTypeMask: 0x3f,
+  isKey: (type) => (type >= 16 && type <= 21) || type === 32 || type === 33,
+};
+
+function startsNalKeyFrame(payload: Uint8Array, format: NalUnitFormat): boolean {
+  const first = payload[0];
+  if (first === undefined) return false;
+  const type = format.typeOf(first);
+  if (type === format.aggregation) return aggregateHoldsKeyFrame(payload, format);
+  if (type === format.fragmentation) {
+    const header = payload[format.headerBytes];
+    return header !== undefined && (header & 0x80) !== 0 && format.isKey(header & format.fragmentTypeMask);
+  }
+  return format.isKey(type);
+}
+
+function aggregateHoldsKeyFrame(payload: Uint8Array, format: NalUnitFormat): boolean {
+  let offset = format.headerBytes;
   while (offset + 2 < payload.length) {
     const length = ((payload[offset] as number) << 8) | (payload[offset + 1] as number);
     if (length === 0 || offset + 2 + length > payload.length) return false;
-    if (isKeyNalUnit((payload[offset + 2] as number) & 0x1f)) return true;
+    if (format.isKey(format.typeOf(payload[offset + 2] as number))) return true;
     offset += 2 + length;
   }
   return false;
 }
 
-function isKeyNalUnit(type: number): boolean {
-  return type === IDR_SLICE || type === SEQUENCE_PARAMETER_SET;
+/**
+ * RTP Payload Format For AV1, section 4.4: the N bit of the aggregation header marks the first packet of a coded video
+ * sequence. Where a sender leaves it out, the sequence header OBU is known by its type when it comes first.
+ */
+function startsAv1KeyFrame(payload: Uint8Array): boolean {
+  const header = payload[0];
+  if (header === undefined || payload.length < 2) return false;
+  if ((header & 0x08) !== 0) return true;
+  if ((header & 0x80) !== 0) return false; // Z: it begins in the middle of an OBU
+  let position = 1;
+  // W is 1: no length before the one OBU. Else there is one, in groups of 7 bits.
+  if ((header & 0x30) !== 0x10) while (((payload[position++] ?? 0) & 0x80) !== 0);
+  const obuHeader = payload[position];
+  return obuHeader !== undefined && ((obuHeader >>> 3) & 0x0f) === SEQUENCE_HEADER_OBU;
 }
+
+const SEQUENCE_HEADER_OBU = 1;

@@ -1,5 +1,6 @@
 import { BitReader } from './bit-reader.js';
 import { unescapeNalUnit } from './nal-unit.js';
+import { readSampleAspectRatio } from './sample-aspect-ratio.js';
 
 /**
  * H.264 sequence parameter set NAL unit → what it says about the pictures. Syntax: ITU-T H.264, 7.3.2.1.1 and E.1.1.
@@ -43,28 +44,6 @@ export interface Sps {
 
 /** Profiles whose parameter sets carry chroma_format_idc and what follows it (7.3.2.1.1). */
 const profilesWithChroma: ReadonlySet<number> = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
-
-/** Sample aspect ratios by aspect_ratio_idc (Table E-1). */
-const aspectRatios: readonly (readonly [number, number])[] = [
-  [1, 1],
-  [1, 1],
-  [12, 11],
-  [10, 11],
-  [16, 11],
-  [40, 33],
-  [24, 11],
-  [20, 11],
-  [32, 11],
-  [80, 33],
-  [18, 11],
-  [15, 11],
-  [64, 33],
-  [160, 99],
-  [4, 3],
-  [3, 2],
-  [2, 1],
-];
-const EXTENDED_SAR = 255;
 
 /** The largest side in macroblocks that is believed: level 6.2 allows 16,896 luma samples. */
 const MAX_SIDE_IN_MBS = 1_056;
@@ -192,17 +171,7 @@ interface Vui {
 
 /** VUI parameters (E.1.1), or null when they run beyond the end. */
 function parseVui(bits: BitReader): Vui | null {
-  let pixelAspect: readonly [number, number] = [1, 1];
-  if (bits.flag()) {
-    const aspectRatioIdc = bits.unsigned(8);
-    if (aspectRatioIdc === EXTENDED_SAR) {
-      const width = bits.unsigned(16);
-      const height = bits.unsigned(16);
-      if (width > 0 && height > 0) pixelAspect = [width, height];
-    } else {
-      pixelAspect = aspectRatios[aspectRatioIdc] ?? pixelAspect;
-    }
-  }
+  const pixelAspect = readSampleAspectRatio(bits);
   if (bits.flag()) bits.skip(1); // overscan_info_present_flag: overscan_appropriate_flag
   if (bits.flag()) {
     bits.skip(4); // video_format, video_full_range_flag

@@ -1,7 +1,9 @@
 import { BitReader } from './bit-reader.js';
 import { withoutReordering } from './bitstream-restriction.js';
 import { neverReorders, parseSps, reorderDepth, type Sps } from './h264-sps.js';
-import { splitAnnexB, unescapeNalUnit } from './nal-unit.js';
+import { unescapeNalUnit } from './nal-unit.js';
+import { equalBytes, parameterSetsFromDescription, trimParameterSet } from './parameter-set-bytes.js';
+import { findSeiMessage, SEI_RECOVERY_POINT } from './sei.js';
 import type { VideoTrackConfig } from './track-config.js';
 
 /**
@@ -64,39 +66,16 @@ export function parsePpsIds(nalUnit: Uint8Array): { readonly id: number; readonl
   return { id, spsId };
 }
 
-const SEI_RECOVERY_POINT = 6;
-/** SEI messages of one NAL unit that are looked at. */
-const MAX_SEI_MESSAGES = 64;
-
 /**
  * Looks for a recovery point (D.1.8) in an SEI NAL unit.
  * @returns recovery_frame_cnt: frames from here to the first right picture; null without a recovery point
  */
 export function parseRecoveryPoint(nalUnit: Uint8Array): number | null {
-  const rbsp = unescapeNalUnit(nalUnit);
-  let position = 1;
-  for (let message = 0; message < MAX_SEI_MESSAGES && position + 2 < rbsp.length; message++) {
-    let type = 0;
-    while (rbsp[position] === 0xff) {
-      type += 255;
-      position++;
-    }
-    type += rbsp[position++] ?? 0;
-    let size = 0;
-    while (rbsp[position] === 0xff) {
-      size += 255;
-      position++;
-    }
-    size += rbsp[position++] ?? 0;
-    if (position + size > rbsp.length) return null;
-    if (type === SEI_RECOVERY_POINT) {
-      const bits = new BitReader(rbsp.subarray(position, position + size));
-      const frames = bits.unsignedExpGolomb();
-      return bits.overrun || frames > 0xffff ? null : frames;
-    }
-    position += size;
-  }
-  return null;
+  const message = findSeiMessage(nalUnit, 1, SEI_RECOVERY_POINT);
+  if (message === null) return null;
+  const bits = new BitReader(message);
+  const frames = bits.unsignedExpGolomb();
+  return bits.overrun || frames > 0xffff ? null : frames;
 }
 
 /** RFC 6381 codec string: `avc1.` with profile, constraint flags and level in hexadecimal. */
@@ -169,8 +148,6 @@ export function parameterSetsOf(description: Uint8Array): Uint8Array[] | null {
   return position > description.length ? null : sets;
 }
 
-/** Bytes of one parameter set: the configuration record gives its length 16 bits; real ones are below 1 kB. */
-const MAX_PARAMETER_SET_BYTES = 8_192;
 /** Picture parameter sets that go into one configuration: its count has 8 bits. */
 const MAX_PPS_COUNT = 255;
 
@@ -189,11 +166,9 @@ export class H264ParameterSets {
    * @returns `changed` also for a first one; `invalid` when it cannot be used, and then nothing is remembered
    */
   add(nalUnit: Uint8Array): 'changed' | 'known' | 'invalid' {
-    let end = nalUnit.length;
-    while (end > 0 && nalUnit[end - 1] === 0) end--; // some cameras pad with zeros, which belong to no NAL unit
-    if (end > MAX_PARAMETER_SET_BYTES) return 'invalid';
+    const trimmed = trimParameterSet(nalUnit);
+    if (trimmed === null) return 'invalid';
     const type = (nalUnit[0] ?? 0) & 0x1f;
-    const trimmed = nalUnit.subarray(0, end);
     return type === H264NalType.sps
       ? this.#addSps(trimmed)
       : type === H264NalType.pps
@@ -229,12 +204,7 @@ export class H264ParameterSets {
 
   /** Takes the `sprop-parameter-sets` of a session description (RFC 6184, 8.1): what can be used of it. */
   addFromDescription(text: string): void {
-    for (const part of text.split(',')) {
-      const bytes = decodeBase64(part);
-      if (bytes === null) continue;
-      // Some cameras put start codes into the value, or both sets into one.
-      for (const nalUnit of splitAnnexB(bytes)) this.add(nalUnit);
-    }
+    for (const nalUnit of parameterSetsFromDescription(text)) this.add(nalUnit);
   }
 
   /** The configuration for the first picture parameter set; null before there is one. */
@@ -266,23 +236,5 @@ export class H264ParameterSets {
     this.#configVersion = this.#version;
     this.#configSpsId = spsId;
     return this.#config;
-  }
-}
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false;
-  return true;
-}
-
-function decodeBase64(text: string): Uint8Array | null {
-  const clean = text.replace(/[^A-Za-z0-9+/]/g, '');
-  if (clean.length < 4) return null;
-  try {
-    // A length of 4n + 1 cannot be base64; the last character is then an extra one.
-    const whole = clean.length % 4 === 1 ? clean.slice(0, -1) : clean;
-    return Uint8Array.from(atob(whole), (character) => character.charCodeAt(0));
-  } catch {
-    return null;
   }
 }

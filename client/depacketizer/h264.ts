@@ -1,224 +1,94 @@
-import { MAX_ACCESS_UNIT_BYTES, MAX_ACCESS_UNIT_PACKETS, MAX_NAL_UNITS } from '../../shared/limits.js';
-import type { RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaFormat } from '../../shared/session-description.js';
 import { H264NalType, H264ParameterSets, isFirstSlice, parseRecoveryPoint, parseSliceStart } from '../codec/h264.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
-import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
-import { H264PayloadReader, type NalUnit, wholeNalUnit } from './h264-payload.js';
+import type { AccessUnitHandler } from './depacketizer.js';
+import { NalUnitDepacketizer, type NalUnitRole } from './nal-unit-depacketizer.js';
+import { type NalUnit, type NalUnitPayloadFormat, NalUnitPayloadReader, wholeNalUnit } from './nal-unit-payload.js';
+import { PictureInProgress } from './picture-in-progress.js';
+
+/** NAL unit types up to here travel as themselves; the rest, up to the reserved ones, belongs to interleaved mode. */
+const LAST_SINGLE = 23;
+const FIRST_RESERVED = 30;
+
+/** RFC 6184, 5.2: single NAL unit packets, STAP-A (5.7.1) and FU-A (5.8). */
+const payloads: NalUnitPayloadFormat = {
+  headerBytes: 1,
+  typeOf: (firstByte) => firstByte & 0x1f,
+  aggregation: 24,
+  fragmentation: 28,
+  fragmentedHeader: (payload, fuHeader) => Uint8Array.of(((payload[0] ?? 0) & 0xe0) | (fuHeader & 0x1f)),
+  accepts(nalUnit) {
+    const type = (nalUnit[0] ?? 0) & 0x1f;
+    if (type === 0 || type >= FIRST_RESERVED) return 'ignored';
+    if (type > LAST_SINGLE) return 'malformed';
+    // A header alone is enough for an access unit delimiter and for the ends of sequence and stream.
+    return nalUnit.length < 2 && type < H264NalType.accessUnitDelimiter ? 'malformed' : 'ok';
+  },
+  isShortKind: (type) => type >= H264NalType.sei && type <= H264NalType.accessUnitDelimiter,
+};
 
 /**
- * RTP packets → H.264 access units (RFC 6184, packetization modes 0 and 1; access unit boundaries: ITU-T H.264,
- * 7.4.1.2.3).
- *
- * An access unit is handed over at its marker, without waiting for the next packet. Markers that prove wrong (another
- * slice of the same picture comes after one) are not believed again; then, and where no marker comes, the next time
- * stamp, the next first slice or a NAL unit that can only begin an access unit ends the one before.
- *
- * Samples are those of `avc1`: parameter sets are kept out and go into the configuration, a new one from the next key
- * frame on. A set that changes between key frames stays in its sample, since the pictures up to the next one need it.
+ * RTP packets → H.264 access units (RFC 6184, packetization modes 0 and 1), as samples of `avc1`.
  */
-export class H264Depacketizer implements Depacketizer {
-  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
-  readonly #onAccessUnit: AccessUnitHandler;
-  readonly #reader = new H264PayloadReader((nalUnit) => this.#onNalUnit(nalUnit));
-  readonly #parameterSets = new H264ParameterSets();
-  #config: VideoTrackConfig | null = null;
-  #picture = new PictureInProgress();
-  /** RTP time of the packet in which the current NAL unit began. */
-  #time = 0;
-  #areMarkersTrusted = true;
-  /** Time of the last access unit if its marker ended it and nothing was lost since. */
-  #markedTime: number | null = null;
-  #waitsForKeyFrame = true;
-  /** Packets were lost, or never seen, right before what comes next. */
-  #isAfterGap = true;
+export class H264Depacketizer extends NalUnitDepacketizer<H264Picture> {
+  readonly #parameterSets: H264ParameterSets;
   /** Leading pictures of an open group: to be dropped while their time is before this. */
   #leadingBefore: number | null = null;
   #leadingDropped = 0;
 
   /** @param format - its `sprop-parameter-sets` serve until the stream brings its own */
   constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
-    this.#onAccessUnit = onAccessUnit;
+    const parameterSets = new H264ParameterSets();
+    super((onNalUnit) => new NalUnitPayloadReader(payloads, onNalUnit), parameterSets, onAccessUnit);
+    this.#parameterSets = parameterSets;
     const sets = format.parameters.get('sprop-parameter-sets');
-    if (sets !== undefined) this.#parameterSets.addFromDescription(sets);
+    if (sets !== undefined) parameterSets.addFromDescription(sets);
   }
 
-  get announcedConfig(): VideoTrackConfig | null {
-    return this.#parameterSets.firstConfig;
+  protected override newPicture(): H264Picture {
+    return new H264Picture();
   }
 
-  push(packet: RtpPacket, time: number, packetsLost: number): void {
-    const { payload } = packet;
-    if (packetsLost > 0) this.#onLoss();
-    // An empty payload (padding alone) is no media: what is open stays open.
-    if (payload.length > 0 && !this.#reader.continuesFragment(payload)) {
-      if (this.#reader.abort()) this.#damage();
-      if (this.#picture.hasBegun && this.#picture.time !== time) this.#finishPicture();
-      this.#time = time;
-    }
-    const result = this.#reader.push(payload);
-    if (result === 'malformed' || result === 'ignored') this.stats.malformedPackets++;
-    if (result === 'malformed' || result === 'incomplete') this.#damage();
-    if (packet.marker) this.#onMarker();
-  }
-
-  reset(): void {
-    this.#reader.abort();
-    this.#picture = new PictureInProgress();
-    this.#markedTime = null;
-    this.#waitsForKeyFrame = true;
-    this.#isAfterGap = true;
-    this.#leadingBefore = null;
-  }
-
-  #onLoss(): void {
-    this.#waitsForKeyFrame = true;
-    this.#isAfterGap = true;
-    this.#markedTime = null;
-    if (this.#reader.abort() || this.#picture.hasBegun) this.#damage();
-    // What came before a picture may belong to one that was lost whole.
-    else this.#picture = new PictureInProgress();
-  }
-
-  /** Part of the current access unit is missing: it ends where it would have ended, and is dropped. */
-  #damage(): void {
-    this.#picture.begin(this.#time);
-    this.#picture.damage();
-  }
-
-  #onMarker(): void {
-    // TC70, Reolink Duo 2 and H264DVR set markers on parameter sets and SEI: without a picture they mean nothing.
-    if (!this.#areMarkersTrusted || this.#reader.isFragmentOpen || !this.#picture.hasBegun) return;
-    const { time } = this.#picture;
-    this.#finishPicture();
-    this.#markedTime = time;
-  }
-
-  #onNalUnit(nalUnit: NalUnit): void {
+  protected override roleOf(nalUnit: NalUnit): NalUnitRole {
     switch (nalUnit.type) {
       case H264NalType.slice:
       case H264NalType.partitionA:
       case H264NalType.idrSlice:
-        this.#onSlice(nalUnit);
-        break;
+        return isFirstSlice(nalUnit.body[0]) ? 'first-slice' : 'slice';
       case H264NalType.partitionB:
       case H264NalType.partitionC:
-        if (this.#picture.hasBegun) this.#append(nalUnit);
-        else this.#damage();
-        break;
+        return 'slice-data';
       case H264NalType.sei:
-        this.#onPictureBoundary();
-        this.#picture.recoveryFrames ??= parseRecoveryPoint(wholeNalUnit(nalUnit));
-        this.#append(nalUnit);
-        break;
+        return 'sei';
       case H264NalType.sps:
+        return 'sequence-parameter-set';
       case H264NalType.pps:
-        this.#onParameterSet(nalUnit);
-        break;
+        return 'parameter-set';
       case H264NalType.accessUnitDelimiter:
       case 15: // Subset parameter sets and reserved types up to 18 begin an access unit too (7.4.1.2.3).
       case 16:
       case 17:
       case 18:
-        this.#onPictureBoundary();
-        break;
+        return 'boundary';
       default:
         // Filler, ends of sequences, auxiliary pictures and the layers of SVC and MVC: not for a sample of avc1. A prefix
         // NAL unit (14) stands before every slice of SVC's base layer, so it ends nothing.
-        break;
+        return 'nothing';
     }
   }
 
-  /** Parameter sets and SEI belong to the picture after them, whatever their time (Reolink RLC-822A: the one before). */
-  #onPictureBoundary(): void {
-    if (this.#picture.hasBegun) this.#finishPicture();
-  }
-
-  #onParameterSet(nalUnit: NalUnit): void {
-    const whole = wholeNalUnit(nalUnit);
-    // GStreamer repeats the sets before every slice of a key frame: inside one picture they say nothing.
-    if (this.#picture.hasBegun && this.#picture.time === this.#time && this.#parameterSets.knows(whole)) return;
-    this.#onPictureBoundary();
-    const outcome = this.#parameterSets.add(whole);
-    if (outcome === 'invalid') this.stats.malformedPackets++;
-    if (outcome === 'changed') this.#picture.addParameterSet(nalUnit);
-    if (nalUnit.type === H264NalType.sps) this.#picture.hasSps = true;
-  }
-
-  #onSlice(nalUnit: NalUnit): void {
-    const isFirst = isFirstSlice(nalUnit.body[0]);
-    if (isFirst) this.#onPictureBoundary();
-    if (!this.#picture.hasBegun) {
-      this.#picture.begin(this.#time);
-      if (!isFirst && this.#markedTime === this.#time) {
-        // OBS plugins set the marker on every slice. What went out was not whole; the rest of it is of no use.
-        this.#areMarkersTrusted = false;
-        this.#waitsForKeyFrame = true;
-        this.#picture.damage();
-      } else if (!isFirst && this.#isAfterGap) {
-        this.#picture.damage();
-      }
-      this.#isAfterGap = false;
-      this.#markedTime = null;
-    }
-    this.#picture.addSlice(nalUnit);
-    this.#append(nalUnit);
-  }
-
-  #append(nalUnit: NalUnit): void {
-    if (this.#picture.append(nalUnit)) return;
-    this.stats.malformedPackets++;
-    // SEI without end is no reason to lose the picture after it.
-    if (this.#picture.hasBegun) this.#picture.damage();
-    else this.#picture = new PictureInProgress();
-  }
-
-  #finishPicture(): void {
-    const picture = this.#picture;
-    this.#picture = new PictureInProgress();
-    const isKeyFrame = picture.isKeyFrame;
-    const config = isKeyFrame && !picture.isDamaged ? this.#configOf(picture) : null;
-    if (picture.isDamaged || (isKeyFrame && config === null)) {
-      this.#waitsForKeyFrame = true;
-      this.stats.droppedAccessUnits++;
-      return;
-    }
-    if (this.#waitsForKeyFrame) {
-      if (!isKeyFrame) {
-        this.stats.droppedAccessUnits++;
-        return;
-      }
-      this.#waitsForKeyFrame = false;
-      this.#leadingBefore = picture.isIdr ? null : picture.time;
-      this.#leadingDropped = 0;
-    }
-    if (this.#isLeading(picture.time)) {
-      this.stats.droppedAccessUnits++;
-      return;
-    }
-    const isNewConfig = config !== null && config !== this.#config;
-    if (isNewConfig) this.#config = config;
-    this.stats.accessUnits++;
-    if (isKeyFrame) this.stats.keyFrames++;
-    if (!isKeyFrame) picture.keepParameterSets();
-    else if (!picture.isIdr && picture.recoveryFrames !== 0) picture.declareEntryPoint();
-    this.#onAccessUnit({
-      presentationTime: picture.time,
-      decodeTime: picture.time,
-      isKeyFrame,
-      pieces: picture.pieces,
-      byteLength: picture.byteLength,
-      config: isNewConfig ? config : null,
-    });
-  }
-
-  #configOf(picture: PictureInProgress): VideoTrackConfig | null {
-    const slice = picture.firstSlice === null ? null : parseSliceStart(picture.firstSlice);
+  protected override configOf(picture: H264Picture): VideoTrackConfig | null {
+    const slice = picture.firstSlice === null ? null : parseSliceStart(picture.firstSlice.body);
     return slice === null ? null : this.#parameterSets.configFor(slice.ppsId);
   }
 
+  protected override onStart(picture: H264Picture): void {
+    this.#leadingBefore = picture.isIdr ? null : picture.time;
+    this.#leadingDropped = 0;
+  }
+
   /** After a start inside an open group of pictures, those shown before its first one refer to what never came. */
-  #isLeading(time: number): boolean {
+  protected override isUndecodable({ time }: H264Picture): boolean {
     if (this.#leadingBefore === null || time === this.#leadingBefore) return false;
     if (time < this.#leadingBefore && this.#leadingDropped < MAX_LEADING_PICTURES) {
       this.#leadingDropped++;
@@ -226,6 +96,10 @@ export class H264Depacketizer implements Depacketizer {
     }
     this.#leadingBefore = null;
     return false;
+  }
+
+  protected override complete(picture: H264Picture): void {
+    if (picture.isKeyFrame && !picture.isIdr && picture.recoveryFrames !== 0) picture.declareEntryPoint();
   }
 }
 
@@ -235,43 +109,20 @@ const MAX_LEADING_PICTURES = 16;
 /** SEI NAL unit behind its length: a recovery point with recovery_frame_cnt 0 and all flags 0 (D.1.8). */
 const ENTRY_POINT = Uint8Array.of(0, 0, 0, 5, H264NalType.sei, 6, 1, 0x84, 0x80);
 
-/** The access unit that is being put together. */
-class PictureInProgress {
-  readonly pieces: Uint8Array[] = [];
-  byteLength = 0;
-  /** A slice has come, or should have: what follows may end this access unit. */
-  hasBegun = false;
-  /** RTP time of the first slice; a stamp on anything before it does not count. */
-  time = 0;
-  isDamaged = false;
+class H264Picture extends PictureInProgress {
   isIdr = false;
-  hasSps = false;
   /** recovery_frame_cnt of a recovery point SEI, or null. */
   recoveryFrames: number | null = null;
-  /** What follows the NAL unit header of the first slice. */
-  firstSlice: Uint8Array | null = null;
   #isIntra = true;
-  #nalUnits = 0;
-  #parameterSets: NalUnit[] | null = null;
 
-  begin(time: number): void {
-    if (this.hasBegun) return;
-    this.hasBegun = true;
-    this.time = time;
-  }
-
-  /** Marks it as not to be used, and lets go of what it holds. */
-  damage(): void {
-    this.isDamaged = true;
-    this.pieces.length = 0;
-    this.byteLength = 0;
-  }
-
-  /** Notes what a slice says of the whole picture. */
-  addSlice(nalUnit: NalUnit): void {
-    this.firstSlice ??= nalUnit.body;
+  override addSlice(nalUnit: NalUnit): void {
+    super.addSlice(nalUnit);
     if (nalUnit.type === H264NalType.idrSlice) this.isIdr = true;
     else if (this.#isIntra && this.#mayBeEntryPoint) this.#isIntra = parseSliceStart(nalUnit.body)?.isIntra ?? false;
+  }
+
+  override addSei(nalUnit: NalUnit): void {
+    this.recoveryFrames ??= parseRecoveryPoint(wholeNalUnit(nalUnit));
   }
 
   get #mayBeEntryPoint(): boolean {
@@ -288,11 +139,6 @@ class PictureInProgress {
     return this.#mayBeEntryPoint && this.#isIntra;
   }
 
-  addParameterSet(nalUnit: NalUnit): void {
-    this.#parameterSets ??= [];
-    if (this.#parameterSets.length < MAX_NAL_UNITS) this.#parameterSets.push(nalUnit);
-  }
-
   /**
    * Says inside the sample that decoding can start here. Chromium does not believe the container's word for it: it looks
    * for an IDR slice or a recovery point with recovery_frame_cnt 0. One that says more stands behind it and counts for
@@ -301,24 +147,5 @@ class PictureInProgress {
   declareEntryPoint(): void {
     this.pieces.unshift(ENTRY_POINT);
     this.byteLength += ENTRY_POINT.length;
-  }
-
-  /** Puts parameter sets that changed into the sample itself. */
-  keepParameterSets(): void {
-    for (const nalUnit of this.#parameterSets?.reverse() ?? []) {
-      this.pieces.unshift(...nalUnit.pieces);
-      this.byteLength += nalUnit.byteLength;
-    }
-  }
-
-  /** Returns false when a bound is reached. A damaged picture takes nothing, and that is well. */
-  append(nalUnit: NalUnit): boolean {
-    if (this.isDamaged) return true;
-    this.#nalUnits++;
-    this.byteLength += nalUnit.byteLength;
-    if (this.#nalUnits > MAX_NAL_UNITS || this.byteLength > MAX_ACCESS_UNIT_BYTES) return false;
-    if (this.pieces.length + nalUnit.pieces.length > MAX_ACCESS_UNIT_PACKETS) return false;
-    for (const piece of nalUnit.pieces) this.pieces.push(piece);
-    return true;
   }
 }

@@ -15,6 +15,7 @@ const depacketizers: ReadonlyMap<string, () => Promise<DepacketizerClass>> = new
   () => Promise<DepacketizerClass>
 >([
   ['H264', async () => H264Depacketizer],
+  ['H265', async () => (await import('./h265.js')).H265Depacketizer],
   ['MPEG4-GENERIC', async () => (await import('./aac.js')).AacDepacketizer],
   ['OPUS', async () => (await import('./opus.js')).OpusDepacketizer],
   ['PCMU', loadPcm],

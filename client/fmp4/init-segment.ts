@@ -191,7 +191,11 @@ function sampleTable(config: TrackConfig): Uint8Array {
 }
 
 /** Configuration boxes of video by sample entry. */
-const configurationBoxes: ReadonlyMap<string, string> = new Map([['avc1', 'avcC']]);
+const configurationBoxes: ReadonlyMap<string, string> = new Map([
+  ['avc1', 'avcC'],
+  ['hvc1', 'hvcC'],
+  ['av01', 'av1C'],
+]);
 
 function visualSampleEntry(config: VideoTrackConfig): Uint8Array {
   const [horizontal, vertical] = config.pixelAspect;

@@ -2,6 +2,7 @@ import { StreamError } from '../../shared/errors.js';
 import { MAX_ACCESS_UNIT_BYTES } from '../../shared/limits.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import { parameterSetsOf } from '../codec/h264.js';
+import { hevcParameterSetsOf } from '../codec/hevc-configuration.js';
 import type { TrackConfig } from '../codec/track-config.js';
 import { uint32 } from './box.js';
 import { type FragmentSample, writeFragment } from './fragment.js';
@@ -201,10 +202,18 @@ class Track {
 /** Whether samples of the new configuration can follow those of the old one under the same sample entry. */
 function continuesIn(old: TrackConfig, next: TrackConfig): boolean {
   if (old.sampleEntry !== next.sampleEntry) return false;
-  if (next.kind === 'video') return parameterSetsOf(next.description) !== null;
+  if (next.kind === 'video') return inBandSets(next) !== null;
   return (
     old.description.length === next.description.length && old.description.every((v, i) => v === next.description[i])
   );
+}
+
+/** The parameter sets that a sample needs in front of it where its configuration is not the file's; null: it cannot be. */
+function inBandSets({ sampleEntry, description }: TrackConfig): readonly Uint8Array[] | null {
+  if (sampleEntry === 'avc1') return parameterSetsOf(description);
+  if (sampleEntry === 'hvc1') return hevcParameterSetsOf(description);
+  // AV1's key frames have their sequence header with them.
+  return sampleEntry === 'av01' ? [] : null;
 }
 
 /** The access unit with the parameter sets of its configuration in front. */
@@ -212,7 +221,7 @@ function withParameterSets(unit: AccessUnit, config: TrackConfig): AccessUnit {
   if (config.kind === 'audio') return unit;
   const pieces: Uint8Array[] = [];
   let byteLength = unit.byteLength;
-  for (const set of parameterSetsOf(config.description) ?? []) {
+  for (const set of inBandSets(config) ?? []) {
     pieces.push(uint32(set.length), set);
     byteLength += 4 + set.length;
   }

@@ -2,7 +2,7 @@
  * H.264 access units → RTP packets, packetization mode 1 (RFC 6184, section 6.3): single NAL unit packets, FU-A (5.8) for
  * what is too large for one, and STAP-A (5.7.1) for the small units at the head of an access unit.
  */
-import { type Packetizer, type PacketizerOptions, PacketWriter } from './packetizer.js';
+import { type Packetizer, type PacketizerOptions, PacketWriter, splitEvenly } from './packetizer.js';
 
 const STAP_A = 24;
 const FU_A = 28;
@@ -65,19 +65,12 @@ function stapPayload(nalUnits: readonly Uint8Array[]): Uint8Array[] {
   return [new Uint8Array([forbiddenBit | referenceIdc | STAP_A]), ...pieces];
 }
 
-/** Fragments of nearly equal size, so that no last one is tiny. */
 function fragmentPayloads(nalUnit: Uint8Array, maxPayloadBytes: number): Uint8Array[][] {
   const header = nalUnit[0] ?? 0;
   const indicator = (header & 0xe0) | FU_A;
-  const type = header & 0x1f;
-  const content = nalUnit.subarray(1);
-  const count = Math.ceil(content.length / (maxPayloadBytes - 2));
-  const payloads: Uint8Array[][] = [];
-  for (let index = 0; index < count; index++) {
-    const start = Math.floor((index * content.length) / count);
-    const end = Math.floor(((index + 1) * content.length) / count);
-    const flags = (index === 0 ? 0x80 : 0) | (index === count - 1 ? 0x40 : 0);
-    payloads.push([new Uint8Array([indicator, flags | type]), content.subarray(start, end)]);
-  }
-  return payloads;
+  const parts = splitEvenly(nalUnit.subarray(1), maxPayloadBytes - 2);
+  return parts.map((part, index) => {
+    const flags = (index === 0 ? 0x80 : 0) | (index === parts.length - 1 ? 0x40 : 0);
+    return [new Uint8Array([indicator, flags | (header & 0x1f)]), part];
+  });
 }

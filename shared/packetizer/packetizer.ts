@@ -4,7 +4,7 @@ import { serializeRtpPacket } from '../rtp-packet.js';
 export interface Packetizer {
   /**
    * The packets of one access unit, serialised, in sequence.
-   * @param unit - H.264: the NAL units, without start codes; AAC: one raw_data_block
+   * @param unit - H.264 and H.265: the NAL units, without start codes; AV1: the OBUs; AAC: one raw_data_block
    * @param rtpTimestamp - its time, in ticks of the format's clock; the low 32 bits are used
    */
   packetize(unit: Uint8Array | readonly Uint8Array[], rtpTimestamp: number): Uint8Array[];
@@ -56,4 +56,15 @@ export class PacketWriter {
       payload,
     });
   }
+}
+
+/** Parts of nearly equal size, so that no last one is tiny. */
+export function splitEvenly(bytes: Uint8Array, maxBytes: number): Uint8Array[] {
+  const count = Math.ceil(bytes.length / maxBytes);
+  const parts: Uint8Array[] = [];
+  for (let index = 0; index < count; index++) {
+    const start = Math.floor((index * bytes.length) / count);
+    parts.push(bytes.subarray(start, Math.floor(((index + 1) * bytes.length) / count)));
+  }
+  return parts;
 }

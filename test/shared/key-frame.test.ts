@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { startsKeyFrame } from '../../shared/key-frame.js';
 
-const cases: [name: string, payload: number[], expected: boolean][] = [
+const h264Cases: [name: string, payload: number[], expected: boolean][] = [
   ['an IDR slice in one packet', [0x65, 0x88], true],
   ['a sequence parameter set', [0x67, 0x64], true],
   ['a picture parameter set alone', [0x68, 0xee], false],
@@ -22,10 +22,48 @@ const cases: [name: string, payload: number[], expected: boolean][] = [
   ['an empty payload', [], false],
 ];
 
-for (const [name, payload, expected] of cases) {
-  test(`H.264: ${name} ${expected ? 'starts' : 'does not start'} a key frame`, () => {
-    assert.equal(startsKeyFrame('H264', new Uint8Array(payload)), expected);
-  });
+const h265Cases: [name: string, payload: number[], expected: boolean][] = [
+  ['an IDR slice in one packet', [0x26, 0x01, 0xaf], true],
+  ['a CRA slice', [0x2a, 0x01, 0xaf], true],
+  ['a BLA slice', [0x20, 0x01, 0xaf], true],
+  ['a video parameter set', [0x40, 0x01, 0x0c], true],
+  ['a sequence parameter set', [0x42, 0x01, 0x01], true],
+  ['a picture parameter set alone', [0x44, 0x01, 0xc0], false],
+  ['another slice', [0x02, 0x01, 0xd0], false],
+  ['SEI', [0x4e, 0x01, 0x05], false],
+  ['the first fragment of an IDR slice', [0x62, 0x01, 0x93, 0xaf], true],
+  ['a later fragment of an IDR slice', [0x62, 0x01, 0x13, 0xaf], false],
+  ['the first fragment of another slice', [0x62, 0x01, 0x81, 0xd0], false],
+  ['a fragment without its header', [0x62, 0x01], false],
+  ['an aggregation packet with parameter sets', [0x60, 0x01, 0, 3, 0x40, 0x01, 0x0c, 0, 3, 0x42, 0x01, 0x01], true],
+  ['an aggregation packet whose second unit is an IDR slice', [0x60, 1, 0, 2, 0x4e, 1, 0, 3, 0x26, 1, 0xaf], true],
+  ['an aggregation packet without either', [0x60, 1, 0, 2, 0x4e, 1, 0, 3, 0x02, 1, 0xd0], false],
+  ['an aggregation packet with a length beyond its end', [0x60, 1, 0, 9, 0x42], false],
+  ['an empty payload', [], false],
+];
+
+const av1Cases: [name: string, payload: number[], expected: boolean][] = [
+  ['the N bit', [0x18, 0x0a], true],
+  ['a sequence header alone', [0x10, 0x08, 0x00], true],
+  ['a sequence header with a length', [0x20, 0x02, 0x08, 0x00, 0x30, 0x10], true],
+  ['a sequence header with a length of two bytes', [0x00, 0x80, 0x01, 0x08, 0x00], true],
+  ['a frame', [0x10, 0x30, 0x10], false],
+  ['the middle of an OBU that looks like a sequence header', [0x90, 0x08, 0x00], false],
+  ['a length without end', [0x00, 0x80, 0x80], false],
+  ['a header without anything', [0x08], false],
+  ['an empty payload', [], false],
+];
+
+for (const [format, cases] of [
+  ['H264', h264Cases],
+  ['H265', h265Cases],
+  ['AV1', av1Cases],
+] as const) {
+  for (const [name, payload, expected] of cases) {
+    test(`${format}: ${name} ${expected ? 'starts' : 'does not start'} a key frame`, () => {
+      assert.equal(startsKeyFrame(format, new Uint8Array(payload)), expected);
+    });
+  }
 }
 
 test('of an unknown format nothing can be told', () => {
@@ -34,10 +72,10 @@ test('of an unknown format nothing can be told', () => {
   assert.equal(startsKeyFrame('toString', new Uint8Array([0x65])), null);
 });
 
-test('any H.264 payload gets an answer', () => {
+test('any payload gets an answer', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 40 }), (payload) => {
-      assert.equal(typeof startsKeyFrame('H264', payload), 'boolean');
+    fc.property(fc.constantFrom('H264', 'H265', 'AV1'), fc.uint8Array({ maxLength: 40 }), (format, payload) => {
+      assert.equal(typeof startsKeyFrame(format, payload), 'boolean');
     }),
   );
 });

@@ -26,11 +26,17 @@ export async function frameHashes(path: string, stream: string): Promise<string[
   return lines.map((line) => line.split(',').at(-1)?.trim() ?? '');
 }
 
-/** The access units of an Annex B file in which each begins with an access unit delimiter. */
-export async function readAccessUnits(path: string): Promise<Uint8Array[][]> {
+/**
+ * The access units of an Annex B file in which each begins with an access unit delimiter.
+ * @param isDelimiter - tells one; H.264's by default
+ */
+export async function readAccessUnits(
+  path: string,
+  isDelimiter = (nalUnit: Uint8Array) => ((nalUnit[0] ?? 0) & 0x1f) === 9,
+): Promise<Uint8Array[][]> {
   const units: Uint8Array[][] = [];
   for (const nalUnit of splitAnnexB(await readFile(path))) {
-    if (((nalUnit[0] ?? 0) & 0x1f) === 9) units.push([]);
+    if (isDelimiter(nalUnit)) units.push([]);
     units.at(-1)?.push(nalUnit);
   }
   return units;

@@ -1,17 +1,17 @@
 import { MAX_ACCESS_UNIT_BYTES, MAX_ACCESS_UNIT_PACKETS } from '../../shared/limits.js';
-import { H264NalType } from '../codec/h264.js';
 import { findStartCode, splitAnnexB, startsWithStartCode } from '../codec/nal-unit.js';
 
 /**
- * RTP payloads → H.264 NAL units: single NAL unit packets, STAP-A and FU-A (RFC 6184, 5.6, 5.7.1 and 5.8). Media bytes
- * are not copied: a NAL unit is handed over as views of the payloads behind a length field.
+ * RTP payloads → NAL units, for the payload formats that are built alike: a NAL unit alone, several in one packet, or one
+ * in fragments (H.264: RFC 6184, 5.6 to 5.8; H.265: RFC 7798, 4.4). Media bytes are not copied: a NAL unit is handed over
+ * as views of the payloads behind a length field.
  */
 
 /** A whole NAL unit, ready to be written into an MP4 sample. */
 export interface NalUnit {
   /** nal_unit_type. */
   readonly type: number;
-  /** The length field of 4 bytes (and the header byte, when it was rebuilt from fragments), then the payloads' views. */
+  /** The length field of 4 bytes (and the NAL unit header, when it was rebuilt from fragments), then the payloads' views. */
   readonly pieces: readonly Uint8Array[];
   /** Bytes of all pieces. */
   readonly byteLength: number;
@@ -25,29 +25,53 @@ export interface NalUnit {
  */
 export type PayloadResult = 'ok' | 'incomplete' | 'malformed' | 'ignored';
 
-const STAP_A = 24;
-const FU_A = 28;
-/** NAL unit types up to here travel as themselves; the rest, up to the reserved ones, belongs to interleaved mode. */
-const LAST_SINGLE = 23;
-const FIRST_RESERVED = 30;
+/** What the formats differ in. */
+export interface NalUnitPayloadFormat {
+  /** Bytes of a NAL unit header, and of the payload header in its place. */
+  readonly headerBytes: 1 | 2;
+  /** nal_unit_type, or the type of packet, in the first byte of a header. */
+  typeOf(firstByte: number): number;
+  /** Type of packets with several NAL units (STAP-A, AP). */
+  readonly aggregation: number;
+  /** Type of packets with a fragment of one (FU-A, FU). */
+  readonly fragmentation: number;
+  /** The NAL unit header of a fragmented unit, by a fragment's payload header and FU header. */
+  fragmentedHeader(payload: Uint8Array, fuHeader: number): Uint8Array;
+  /** Whether a NAL unit that was found is to be taken: the last two are results of `push`. */
+  accepts(nalUnit: Uint8Array): 'ok' | 'ignored' | 'malformed';
+  /** Whether NAL units of the type are always short: parameter sets, SEI, delimiters. */
+  isShortKind(type: number): boolean;
+}
+
 const FU_START = 0x80;
 const FU_END = 0x40;
 const LENGTH_BYTES = 4;
+/** DONL, and DOND of the second and later NAL units of a packet (RFC 7798, 4.4.2). */
+const ORDER_BYTES = 2;
+const ORDER_STEP_BYTES = 1;
 /** Bytes of a slice that somebody may want to look into. */
 const SLICE_HEADER_BYTES = 64;
 
-export class H264PayloadReader {
+export class NalUnitPayloadReader {
+  readonly #format: NalUnitPayloadFormat;
   readonly #onNalUnit: (nalUnit: NalUnit) => void;
+  readonly #hasOrderNumbers: boolean;
   /** Views of the open fragmented NAL unit, without its header; null while none is open. */
   #fragments: Uint8Array[] | null = null;
-  #fragmentHeader = 0;
+  #fragmentHeader: Uint8Array = new Uint8Array(0);
   #fragmentBytes = 0;
   /** Start codes were seen inside payloads (V380, Amatek): from then on every NAL unit is searched for them. */
   #hasStartCodes = false;
 
-  /** @param onNalUnit - called in order, inside `push` */
-  constructor(onNalUnit: (nalUnit: NalUnit) => void) {
+  /**
+   * @param onNalUnit - called in order, inside `push`
+   * @param hasOrderNumbers - whether decoding order numbers stand before the NAL units (DONL and DOND of H.265): they
+   *   are passed over, and the order of the packets is taken for that of decoding
+   */
+  constructor(format: NalUnitPayloadFormat, onNalUnit: (nalUnit: NalUnit) => void, hasOrderNumbers = false) {
+    this.#format = format;
     this.#onNalUnit = onNalUnit;
+    this.#hasOrderNumbers = hasOrderNumbers;
   }
 
   /** Whether a fragmented NAL unit has begun and not ended. */
@@ -57,9 +81,9 @@ export class H264PayloadReader {
 
   /** Whether this payload goes on with the open fragmented NAL unit. */
   continuesFragment(payload: Uint8Array): boolean {
-    return (
-      this.#fragments !== null && ((payload[0] ?? 0) & 0x1f) === FU_A && ((payload[1] ?? FU_START) & FU_START) === 0
-    );
+    if (this.#fragments === null) return false;
+    const { fragmentation, headerBytes } = this.#format;
+    return this.#typeOf(payload) === fragmentation && ((payload[headerBytes] ?? FU_START) & FU_START) === 0;
   }
 
   /** Forgets an open fragmented NAL unit. Returns whether there was one. */
@@ -71,20 +95,36 @@ export class H264PayloadReader {
 
   push(payload: Uint8Array): PayloadResult {
     if (payload.length === 0) return 'ignored';
-    const type = (payload[0] ?? 0) & 0x1f;
-    if (type === FU_A) return this.#pushFragment(payload);
+    const { aggregation, fragmentation } = this.#format;
+    const type = this.#typeOf(payload);
+    if (type === fragmentation) return this.#pushFragment(payload);
     const result = this.abort() ? 'incomplete' : 'ok';
-    const outcome = type === STAP_A ? this.#pushAggregate(payload) : this.#pushWhole(payload);
+    const outcome = type === aggregation ? this.#pushAggregate(payload) : this.#pushSingle(payload);
     return outcome === 'ok' ? result : outcome;
   }
 
+  #typeOf(bytes: Uint8Array): number {
+    return this.#format.typeOf(bytes[0] ?? 0);
+  }
+
+  #pushSingle(payload: Uint8Array): PayloadResult {
+    if (!this.#hasOrderNumbers) return this.#pushWhole(payload);
+    const { headerBytes } = this.#format;
+    if (payload.length < headerBytes + ORDER_BYTES) return 'malformed';
+    const parts = [payload.subarray(0, headerBytes), payload.subarray(headerBytes + ORDER_BYTES)];
+    return this.#pushWhole(join(parts, payload.length - ORDER_BYTES));
+  }
+
   #pushAggregate(payload: Uint8Array): PayloadResult {
-    let position = 1;
-    while (position + 2 <= payload.length) {
+    let position = this.#format.headerBytes;
+    let orderBytes = this.#hasOrderNumbers ? ORDER_BYTES : 0;
+    while (position + orderBytes + 2 <= payload.length) {
+      position += orderBytes;
+      if (orderBytes > 0) orderBytes = ORDER_STEP_BYTES;
       const size = ((payload[position] ?? 0) << 8) | (payload[position + 1] ?? 0);
       position += 2;
       if (size === 0) {
-        // Some cameras pad STAP-A with zeros, up to the end of the packet.
+        // Some cameras pad aggregation packets with zeros, up to the end of the packet.
         return payload.subarray(position).every((byte) => byte === 0) ? 'ok' : 'malformed';
       }
       if (position + size > payload.length) return 'malformed';
@@ -96,14 +136,13 @@ export class H264PayloadReader {
 
   /** A NAL unit that came in one piece. */
   #pushWhole(bytes: Uint8Array): PayloadResult {
-    const type = (bytes[0] ?? 0) & 0x1f;
+    const type = this.#typeOf(bytes);
     if (this.#mayHoldStartCodes(type, bytes) && findStartCode(bytes) >= 0) return this.#pushByteStream(bytes);
-    if (type === 0 || type >= FIRST_RESERVED) return 'ignored';
-    if (type > LAST_SINGLE) return 'malformed';
-    // A header alone is enough for an access unit delimiter and for the ends of sequence and stream.
-    if (bytes.length < 2 && type < H264NalType.accessUnitDelimiter) return 'malformed';
-    this.#deliver(type, bytes.length, [lengthField(bytes.length), bytes], bytes.subarray(1));
-    return 'ok';
+    const verdict = this.#format.accepts(bytes);
+    if (verdict === 'ok') {
+      this.#deliver(type, bytes.length, [lengthField(bytes.length), bytes], bytes.subarray(this.#format.headerBytes));
+    }
+    return verdict;
   }
 
   /**
@@ -111,38 +150,35 @@ export class H264PayloadReader {
    * one, where it is of a kind that is always short, and always once a stream has been caught.
    */
   #mayHoldStartCodes(type: number, bytes: Uint8Array): boolean {
-    return (
-      this.#hasStartCodes ||
-      (type >= H264NalType.sei && type <= H264NalType.accessUnitDelimiter) ||
-      startsWithStartCode(bytes)
-    );
+    return this.#hasStartCodes || this.#format.isShortKind(type) || startsWithStartCode(bytes);
   }
 
   /** V380 and Amatek put a byte stream with start codes where one NAL unit should be. */
   #pushByteStream(bytes: Uint8Array): PayloadResult {
     this.#hasStartCodes = true;
     let result: PayloadResult = 'malformed';
+    const { headerBytes } = this.#format;
     for (const part of splitAnnexB(bytes)) {
-      const type = (part[0] ?? 0) & 0x1f;
-      // One byte alone is the header of a fragmented NAL unit that repeats itself after the start code.
-      if (type === 0 || type > LAST_SINGLE || part.length < 2) continue;
-      this.#deliver(type, part.length, [lengthField(part.length), part], part.subarray(1));
+      // A header alone is that of a fragmented NAL unit that repeats itself after the start code.
+      if (part.length <= headerBytes || this.#format.accepts(part) !== 'ok') continue;
+      this.#deliver(this.#typeOf(part), part.length, [lengthField(part.length), part], part.subarray(headerBytes));
       result = 'ok';
     }
     return result;
   }
 
   #pushFragment(payload: Uint8Array): PayloadResult {
-    const indicator = payload[0] ?? 0;
-    const header = payload[1];
+    const { headerBytes } = this.#format;
+    const header = payload[headerBytes];
     if (header === undefined) return this.#failFragment();
-    const body = payload.subarray(2);
+    const isStart = (header & FU_START) !== 0;
+    const body = payload.subarray(headerBytes + 1 + (isStart && this.#hasOrderNumbers ? ORDER_BYTES : 0));
     let result: PayloadResult = 'ok';
-    if ((header & FU_START) !== 0) {
+    if (isStart) {
       if (this.abort()) result = 'incomplete';
       this.#fragments = [];
-      this.#fragmentBytes = 1;
-      this.#fragmentHeader = (indicator & 0xe0) | (header & 0x1f);
+      this.#fragmentBytes = headerBytes;
+      this.#fragmentHeader = this.#format.fragmentedHeader(payload, header);
       if (startsWithStartCode(body)) this.#hasStartCodes = true;
     }
     // The type is that of the first fragment: on Tiandy cameras it drifts in the later ones.
@@ -163,17 +199,16 @@ export class H264PayloadReader {
 
   #endFragment(fragments: Uint8Array[]): PayloadResult {
     const header = this.#fragmentHeader;
-    const type = header & 0x1f;
+    const type = this.#typeOf(header);
     const [first] = fragments;
     if (first === undefined) return 'malformed';
-    const isShortKind = type >= H264NalType.sei && type <= H264NalType.accessUnitDelimiter;
-    if (type === 0 || isShortKind || this.#hasStartCodes) {
-      return this.#pushWhole(join([Uint8Array.of(header), ...fragments], this.#fragmentBytes));
+    const verdict = this.#format.accepts(join([header, first.subarray(0, 1)], header.length + 1));
+    if (verdict !== 'ok' || this.#format.isShortKind(type) || this.#hasStartCodes) {
+      return this.#pushWhole(join([header, ...fragments], this.#fragmentBytes));
     }
-    if (type > LAST_SINGLE) return 'malformed';
-    const prefix = new Uint8Array(LENGTH_BYTES + 1);
+    const prefix = new Uint8Array(LENGTH_BYTES + header.length);
     writeLength(prefix, this.#fragmentBytes);
-    prefix[LENGTH_BYTES] = header;
+    prefix.set(header, LENGTH_BYTES);
     const body = first.length < SLICE_HEADER_BYTES ? joinStart(fragments) : first;
     fragments.unshift(prefix);
     this.#deliver(type, this.#fragmentBytes, fragments, body);
@@ -196,6 +231,11 @@ export function wholeNalUnit(nalUnit: NalUnit): Uint8Array {
   const [only] = rest;
   if (prefix?.length === LENGTH_BYTES && only !== undefined && rest.length === 1) return only;
   return join(nalUnit.pieces, nalUnit.byteLength).subarray(LENGTH_BYTES);
+}
+
+/** A byte of the NAL unit header. */
+export function headerByteOf({ pieces: [prefix, first] }: NalUnit, index: number): number {
+  return prefix?.[LENGTH_BYTES + index] ?? first?.[index] ?? 0;
 }
 
 function lengthField(length: number): Uint8Array {
