@@ -15,6 +15,7 @@ export { hasDepacketizer, loadDepacketizer } from './depacketizer/registry.js';
 export { writeFragment } from './fmp4/fragment.js';
 export { writeInitSegment } from './fmp4/init-segment.js';
 export { Mp4FileWriter } from './fmp4/muxer.js';
+export { sampleEntryOf } from './fmp4/sample-entry.js';
 export { Mp4Recorder } from './player/mp4-recorder.js';
 export { Player, type PlayerHandlers, type PlayerOptions, type PlayerState } from './player/player.js';
 export { Receiver, type ReceiverHandlers, type ReceiverOptions } from './player/receiver.js';

@@ -1,6 +1,5 @@
-import { StreamError } from '../../shared/errors.js';
-import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../codec/track-config.js';
-import { ascii, box, concat, fixed16, fullBox, uint8, uint16, uint24, uint32, uint32s, zeros } from './box.js';
+import type { TrackConfig, VideoTrackConfig } from '../codec/track-config.js';
+import { ascii, box, concat, fixed16, fullBox, uint16, uint32, uint32s, zeros } from './box.js';
 
 /**
  * Track configurations → the initialization segment of a fragmented MP4 file: `ftyp` and `moov` (ISO/IEC 14496-12;
@@ -14,12 +13,11 @@ export interface InitTrack {
   /** Ticks a second of all its times: the RTP clock rate, as a rule. */
   readonly timescale: number;
   readonly config: TrackConfig;
+  /** The sample entry box of the configuration: `visualSampleEntry` or `audioSampleEntry`. */
+  readonly sampleEntry: Uint8Array;
 }
 
-/**
- * Writes the initialization segment.
- * @throws StreamError `codec-unsupported` for a sample entry that it has no configuration box for
- */
+/** Writes the initialization segment. */
 export function writeInitSegment(tracks: readonly InitTrack[]): Uint8Array<ArrayBuffer> {
   return concat([fileType(), movie(tracks)]);
 }
@@ -101,8 +99,8 @@ function displayWidth({ width, pixelAspect: [horizontal, vertical] }: VideoTrack
   return Math.min((width * horizontal) / vertical, 0xffff);
 }
 
-function media({ timescale, config }: InitTrack): Uint8Array {
-  return box('mdia', mediaHeader(timescale), handler(config), mediaInformation(config));
+function media(track: InitTrack): Uint8Array {
+  return box('mdia', mediaHeader(track.timescale), handler(track.config), mediaInformation(track));
 }
 
 function mediaHeader(timescale: number): Uint8Array {
@@ -131,12 +129,12 @@ function handler({ kind }: TrackConfig): Uint8Array {
   );
 }
 
-function mediaInformation(config: TrackConfig): Uint8Array {
+function mediaInformation(track: InitTrack): Uint8Array {
   return box(
     'minf',
-    config.kind === 'video' ? videoMediaHeader() : soundMediaHeader(),
+    track.config.kind === 'video' ? videoMediaHeader() : soundMediaHeader(),
     box('dinf', dataReference()),
-    sampleTable(config),
+    sampleTable(track),
   );
 }
 
@@ -173,7 +171,7 @@ function dataReference(): Uint8Array {
 }
 
 /** The sample table has the sample entry alone: the samples are in the fragments. */
-function sampleTable(config: TrackConfig): Uint8Array {
+function sampleTable({ sampleEntry }: InitTrack): Uint8Array {
   return box(
     'stbl',
     fullBox(
@@ -181,122 +179,13 @@ function sampleTable(config: TrackConfig): Uint8Array {
       0,
       0,
       uint32(1), // entry_count
-      config.kind === 'video' ? visualSampleEntry(config) : audioSampleEntry(config),
+      sampleEntry,
     ),
     fullBox('stts', 0, 0, uint32(0)), // entry_count
     fullBox('stsc', 0, 0, uint32(0)), // entry_count
     fullBox('stsz', 0, 0, uint32(0), uint32(0)), // sample_size, sample_count
     fullBox('stco', 0, 0, uint32(0)), // entry_count
   );
-}
-
-/** Configuration boxes of video by sample entry. */
-const configurationBoxes: ReadonlyMap<string, string> = new Map([
-  ['avc1', 'avcC'],
-  ['hvc1', 'hvcC'],
-  ['av01', 'av1C'],
-]);
-
-function visualSampleEntry(config: VideoTrackConfig): Uint8Array {
-  const [horizontal, vertical] = config.pixelAspect;
-  const aspect = box(
-    'pasp',
-    uint32(horizontal), // hSpacing
-    uint32(vertical), // vSpacing
-  );
-  return box(
-    config.sampleEntry,
-    zeros(6), // reserved
-    uint16(1), // data_reference_index
-    zeros(16), // pre_defined, reserved
-    uint16(config.width), // width
-    uint16(config.height), // height
-    fixed16(72), // horizresolution
-    fixed16(72), // vertresolution
-    uint32(0), // reserved
-    uint16(1), // frame_count
-    zeros(32), // compressorname
-    uint16(0x18), // depth
-    uint16(0xffff), // pre_defined
-    box(configurationBox(config), config.description),
-    ...(horizontal === vertical ? [] : [aspect]),
-  );
-}
-
-function configurationBox({ sampleEntry, codec }: VideoTrackConfig): string {
-  const type = configurationBoxes.get(sampleEntry);
-  if (type === undefined) throw new StreamError('codec-unsupported', `Video of ${codec} cannot be put into MP4 here.`);
-  return type;
-}
-
-function audioSampleEntry(config: AudioTrackConfig): Uint8Array {
-  return box(
-    config.sampleEntry,
-    zeros(6), // reserved
-    uint16(1), // data_reference_index
-    zeros(8), // reserved
-    uint16(config.channels), // channelcount
-    uint16(16), // samplesize
-    uint16(0), // pre_defined
-    uint16(0), // reserved
-    fixed16(config.sampleRate > 0xffff ? 0 : config.sampleRate), // samplerate: 0 where the field is too narrow
-    audioConfiguration(config),
-  );
-}
-
-/** The box in which a sample entry keeps the codec's configuration. */
-function audioConfiguration({ sampleEntry, codec, description }: AudioTrackConfig): Uint8Array {
-  switch (sampleEntry) {
-    case 'mp4a':
-      return elementaryStream(description);
-    case 'fLaC':
-      return fullBox('dfLa', 0, 0, description);
-    case 'Opus':
-      return box('dOps', description);
-    default:
-      throw new StreamError('codec-unsupported', `Sound of ${codec} cannot be put into MP4 here.`);
-  }
-}
-
-/** Tags of descriptors, object type and stream type (ISO/IEC 14496-1, 7.2.2.1, 7.2.6.6 and 7.3.2.3). */
-const ES_DESCRIPTOR = 3;
-const DECODER_CONFIG = 4;
-const DECODER_SPECIFIC_INFO = 5;
-const SL_CONFIG = 6;
-const MPEG4_AUDIO = 0x40;
-const AUDIO_STREAM = 5;
-
-function elementaryStream(decoderSpecificInfo: Uint8Array): Uint8Array {
-  return fullBox(
-    'esds',
-    0,
-    0,
-    descriptor(
-      ES_DESCRIPTOR,
-      uint16(0), // ES_ID
-      uint8(0), // streamDependenceFlag, URL_Flag, OCRstreamFlag, streamPriority
-      descriptor(
-        DECODER_CONFIG,
-        uint8(MPEG4_AUDIO), // objectTypeIndication
-        uint8((AUDIO_STREAM << 2) | 1), // streamType, upStream, reserved
-        uint24(0), // bufferSizeDB
-        uint32(0), // maxBitrate
-        uint32(0), // avgBitrate
-        descriptor(DECODER_SPECIFIC_INFO, decoderSpecificInfo),
-      ),
-      descriptor(
-        SL_CONFIG,
-        uint8(2), // predefined: for MP4 files
-      ),
-    ),
-  );
-}
-
-/** A descriptor: tag, size in groups of 7 bits, contents (ISO/IEC 14496-1, 8.3.3). */
-function descriptor(tag: number, ...contents: readonly Uint8Array[]): Uint8Array {
-  const body = concat(contents);
-  const size = [21, 14, 7, 0].map((shift) => ((body.length >>> shift) & 0x7f) | (shift > 0 ? 0x80 : 0));
-  return concat([uint8(tag), Uint8Array.from(size), body]);
 }
 
 function trackExtends({ trackId }: InitTrack): Uint8Array {

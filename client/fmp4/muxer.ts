@@ -7,6 +7,7 @@ import type { TrackConfig } from '../codec/track-config.js';
 import { uint32 } from './box.js';
 import { type FragmentSample, writeFragment } from './fragment.js';
 import { type InitTrack, writeInitSegment } from './init-segment.js';
+import { sampleEntryOf } from './sample-entry.js';
 
 /**
  * Access units of several tracks → a fragmented MP4 file, for recording without a page. Every sample but a track's last
@@ -93,8 +94,9 @@ export class Mp4FileWriter {
   #start(): void {
     const initTracks: InitTrack[] = [];
     for (const track of this.#tracks) {
-      if (track.config === null) track.isClosed = true;
-      else initTracks.push({ trackId: track.trackId, timescale: track.timescale, config: track.config });
+      const { trackId, timescale, config } = track;
+      if (config === null) track.isClosed = true;
+      else initTracks.push({ trackId, timescale, config, sampleEntry: sampleEntryOf(config) });
     }
     if (initTracks.length === 0) return;
     this.#isStarted = true;

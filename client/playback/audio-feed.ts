@@ -1,6 +1,7 @@
 import type { AccessUnit } from '../codec/access-unit.js';
 import { silentUnit } from '../codec/silence.js';
 import type { AudioTrackConfig } from '../codec/track-config.js';
+import { audioSampleEntry } from '../fmp4/audio-sample-entry.js';
 import { AudioPlacement } from './audio-placement.js';
 import type { LatencyPolicy } from './latency.js';
 import { mimeTypeOf } from './media-source.js';
@@ -42,7 +43,7 @@ export class AudioFeed {
     this.#placement = placementOf(config, policy);
     this.#config = config;
     this.#silence = silentUnit(config);
-    this.#queue.configure(config, config.sampleRate);
+    this.#queue.configure(config, config.sampleRate, audioSampleEntry(config));
   }
 
   /** Place minus source time of the sound, seconds; NaN before the first unit. */
@@ -115,7 +116,7 @@ export class AudioFeed {
     }
     this.#config = config;
     this.#silence = silentUnit(config);
-    this.#queue.configure(config, config.sampleRate);
+    this.#queue.configure(config, config.sampleRate, audioSampleEntry(config));
   }
 }
 

@@ -72,11 +72,12 @@ export class SourceBufferQueue {
    * Starts the first configuration, or a new one: the init segment, and a change of the buffer's type where the codec
    * string is another.
    * @param timescale - ticks a second of the samples that follow
+   * @param sampleEntry - the configuration's box
    */
-  configure(config: TrackConfig, timescale: number): void {
+  configure(config: TrackConfig, timescale: number, sampleEntry: Uint8Array): void {
     const isOtherCodec = this.#codec !== null && this.#codec !== config.codec;
     this.#codec = config.codec;
-    const segment = writeInitSegment([{ trackId: this.#trackId, timescale, config }]);
+    const segment = writeInitSegment([{ trackId: this.#trackId, timescale, config, sampleEntry }]);
     this.appendInit(segment, isOtherCodec ? mimeTypeOf(config) : null);
   }
 

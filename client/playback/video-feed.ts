@@ -1,5 +1,6 @@
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
+import { visualSampleEntry } from '../fmp4/visual-sample-entry.js';
 import type { LatencyPolicy } from './latency.js';
 import { LiveEdge } from './live-edge.js';
 import { mimeTypeOf } from './media-source.js';
@@ -30,7 +31,7 @@ export class VideoFeed {
     this.#queue = new SourceBufferQueue(mediaSource.addSourceBuffer(mimeTypeOf(config)), TRACK_ID, handlers);
     this.#edge = new LiveEdge(policy);
     this.#config = config;
-    this.#queue.configure(config, TIMESCALE);
+    this.#queue.configure(config, TIMESCALE, visualSampleEntry(config));
   }
 
   /** Seconds by which a frame that came at the network's best is held back for the slower ones. */
@@ -78,7 +79,7 @@ export class VideoFeed {
   ): void {
     if (config !== this.#config) {
       this.#config = config;
-      this.#queue.configure(config, TIMESCALE);
+      this.#queue.configure(config, TIMESCALE, visualSampleEntry(config));
     }
     const place =
       soundOffset === null

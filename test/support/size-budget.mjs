@@ -25,25 +25,25 @@ function withImports(name, found = new Set()) {
 const first = [...withImports(entry)];
 const parts = readdirSync(dist).filter((name) => /^rtsp-player-[\w-]+\.js$/.test(name) && !first.includes(name));
 
-/** Kilobytes of 1,000 bytes after `gzip -9`. */
+/** Kilobytes of 1,024 bytes after `gzip -9`. */
 const budgets = [
   { what: 'before a live H.264 picture', files: first, gzipKilobytes: 45 },
   ...parts.map((name) => ({ what: name, files: [name], gzipKilobytes: 15 })),
 ];
 
-const kilobytes = (bytes) => (bytes / 1000).toFixed(1);
+const kilobytes = (bytes) => (bytes / 1024).toFixed(1);
 const sum = (files, weigh) => files.reduce((total, name) => total + weigh(readFileSync(join(dist, name))), 0);
 let isOver = false;
 const rows = budgets.map(({ what, files, gzipKilobytes }) => {
   const compressed = sum(files, (content) => gzipSync(content, { level: 9 }).length);
-  const fits = compressed <= gzipKilobytes * 1000;
+  const fits = compressed <= gzipKilobytes * 1024;
   isOver ||= !fits;
   return {
     loaded: what,
     'minified KB': kilobytes(sum(files, (content) => content.length)),
     'gzip KB': kilobytes(compressed),
     'brotli KB': kilobytes(sum(files, (content) => brotliCompressSync(content).length)),
-    'budget (gzip KB)': kilobytes(gzipKilobytes * 1000),
+    'budget (gzip KB)': kilobytes(gzipKilobytes * 1024),
     verdict: fits ? 'fits' : 'OVER',
   };
 });

@@ -2,6 +2,7 @@ import type { AccessUnit } from '../../../client/codec/access-unit.js';
 import type { TrackConfig } from '../../../client/codec/track-config.js';
 import { writeFragment } from '../../../client/fmp4/fragment.js';
 import { writeInitSegment } from '../../../client/fmp4/init-segment.js';
+import { sampleEntryOf } from '../../../client/fmp4/sample-entry.js';
 import { Receiver } from '../../../client/player/receiver.js';
 import { WebSocketTransport } from '../../../client/transport/websocket.js';
 import { systemClock } from '../../../shared/clock.js';
@@ -23,7 +24,9 @@ class Feed {
   constructor(trackId: number, config: TrackConfig) {
     this.#trackId = trackId;
     this.config = config;
-    this.#waiting.push(writeInitSegment([{ trackId, timescale: TIMESCALE, config }]));
+    this.#waiting.push(
+      writeInitSegment([{ trackId, timescale: TIMESCALE, config, sampleEntry: sampleEntryOf(config) }]),
+    );
   }
 
   open(mediaSource: MediaSource): void {

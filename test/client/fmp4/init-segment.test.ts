@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { aacLcConfig } from '../../../client/codec/aac.js';
 import type { VideoTrackConfig } from '../../../client/codec/track-config.js';
-import { writeInitSegment } from '../../../client/fmp4/init-segment.js';
+import { type InitTrack, writeInitSegment as write } from '../../../client/fmp4/init-segment.js';
+import { sampleEntryOf } from '../../../client/fmp4/sample-entry.js';
 import { bytes, hex } from '../depacketizer/rtp-fixtures.js';
 import { findBox, findBoxes, readBoxes } from './boxes.js';
 
@@ -19,6 +20,10 @@ const video: VideoTrackConfig = {
 };
 const audio = aacLcConfig(48_000, 2);
 assert.ok(audio !== null);
+function writeInitSegment(tracks: readonly Omit<InitTrack, 'sampleEntry'>[]): Uint8Array {
+  return write(tracks.map((track) => ({ ...track, sampleEntry: sampleEntryOf(track.config) })));
+}
+
 const both = writeInitSegment([
   { trackId: 1, timescale: 90_000, config: video },
   { trackId: 2, timescale: 48_000, config: audio },
