@@ -94,13 +94,15 @@ const COMPILE_HINT = '//# allFunctionsCalledOnLoad\n';
 
 /** A second minifier takes another hundredth off. */
 async function minifyAgain(path) {
-  const { code, map } = await minify(readFileSync(path, 'utf8'), {
-    module: true,
-    ecma: 2022,
-    compress: { passes: 2 },
-    format: { comments: 'some' },
-    sourceMap: { content: readFileSync(`${path}.map`, 'utf8'), url: `${basename(path)}.map` },
-  });
+  const options = { module: true, ecma: 2022, compress: { passes: 2 }, format: { comments: 'some' } };
+  const source = readFileSync(path, 'utf8');
+  // A file that only passes on what another exports has no map.
+  if (!existsSync(`${path}.map`)) {
+    writeFileSync(path, (await minify(source, options)).code);
+    return;
+  }
+  const sourceMap = { content: readFileSync(`${path}.map`, 'utf8'), url: `${basename(path)}.map` };
+  const { code, map } = await minify(source, { ...options, sourceMap });
   writeFileSync(path, COMPILE_HINT + code);
   const { mappings, ...rest } = JSON.parse(map);
   writeFileSync(`${path}.map`, JSON.stringify({ ...rest, mappings: `;${mappings}` }));
