@@ -129,6 +129,10 @@ export class CameraSession implements Connection {
     this.#viewer.checkLife();
   }
 
+  checkIdle(now: number, timeoutMs: number): void {
+    this.#viewer.checkIdle(now, timeoutMs);
+  }
+
   checkSilence(): void {
     if (this.#open === null) return;
     const { connection } = this.#open;
