@@ -134,8 +134,9 @@ const DEFAULT_STREAM = 'main';
 const namePhrase = 'a name of a-z, 0-9, - and _ (at most 63, with a letter or digit at both ends)';
 
 /** Checks what the proxy may do; throws `invalid-argument` at the first thing that makes no sense. */
-export function parseAccess(value: AccessOptions): AccessConfig {
-  checkShape(value);
+export function parseAccess(options: unknown): AccessConfig {
+  checkShape(options);
+  const value = options as AccessOptions;
   const { authorization = {}, limits = {}, timeouts = {}, cameraAuthorities } = value;
   const cameras = (value.cameras ?? []).map((camera, index) => parseCamera(camera, `cameras[${index}]`));
   for (const [index, camera] of cameras.entries()) {

@@ -42,7 +42,7 @@ export class HttpPages {
 
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Referrer-Policy', 'no-referrer');
-    if (path === '/cameras' && request.method === 'OPTIONS') {
+    if (path === '/cameras' && request.method === 'OPTIONS' && request.headers.origin !== undefined) {
       this.#sendPreflight(request, response);
     } else if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');

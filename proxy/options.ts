@@ -240,6 +240,9 @@ const options: ReadonlyMap<string, Option> = new Map(groups.flatMap((group) => O
 const repeated: ReadonlySet<Kind> = new Set(['list', 'camera', 'cameraText', 'cameraList', 'cameraSecret']);
 const HELP_COLUMN = 27;
 
+/** Where the options go, for comparison with the schema. */
+export const optionPaths: readonly string[] = [...options.values()].map((option) => option.path);
+
 /** For node:util's parseArgs. */
 export const argumentTypes: Record<string, { type: 'string' | 'boolean'; multiple: boolean }> = Object.fromEntries(
   [...options].map(([name, { kind }]) => [
