@@ -116,6 +116,11 @@ export class CameraSession implements Connection {
     this.#cancelFirstRequest = clock.schedule(timeouts.firstRequestMs, () => {
       this.close(CloseCode.notRtsp, `No RTSP request came within ${timeouts.firstRequestMs} ms.`);
     });
+    // Before the viewer is listened to: its first request may be here already.
+    this.#connecting = this.#connect();
+    this.#describing = this.#connecting.then((open) => this.#askEarly(open));
+    // Failures are met where the viewer's request awaits them.
+    this.#describing.catch(() => undefined);
     this.#viewer.attach({
       onData: (bytes) => {
         counters.bytesFromViewers += bytes.length;
@@ -128,10 +133,6 @@ export class CameraSession implements Connection {
       },
       onClose: () => void this.#onViewerClose(),
     });
-    this.#connecting = this.#connect();
-    this.#describing = this.#connecting.then((open) => this.#askEarly(open));
-    // Failures are met where the viewer's request awaits them.
-    this.#describing.catch(() => undefined);
   }
 
   async #connect(): Promise<OpenSession> {
@@ -150,6 +151,10 @@ export class CameraSession implements Connection {
 
   checkLife(): void {
     this.#viewer.checkLife();
+  }
+
+  checkIdle(now: number, timeoutMs: number): void {
+    this.#viewer.checkIdle(now, timeoutMs);
   }
 
   checkSilence(): void {

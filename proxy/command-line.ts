@@ -1,5 +1,6 @@
 /** The command line: arguments → a running proxy, and words on the terminal. */
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { StreamError } from '../shared/errors.js';
 import {
@@ -7,74 +8,60 @@ import {
   type CameraOptions,
   type ListenAddress,
   parseAccess,
-  parseCameraArguments,
-  parseConfigFile,
-  parseListen,
+  parseSettings,
+  readSettings,
+  type Settings,
   secretsOf,
+  type TlsFiles,
 } from './config.js';
 import { createConsoleLogger, redact } from './console-logger.js';
+import { applyArguments, argumentTypes, optionUsage } from './options.js';
+import { createRtspProxy } from './proxy.js';
 import { startRtspProxyServer } from './server.js';
+import { readTlsFiles } from './tls.js';
 
 export const usage = `Usage: rtsp-player-proxy [options]
 
 Shows RTSP cameras in web pages. Without --camera and --allow it connects to nothing.
 
-  --listen HOST:PORT       where to listen (default 127.0.0.1:8080; port 0 takes a free one)
-  --camera NAME=RTSP-URL   a camera that pages know by its name only; may be repeated.
-                           NAME/STREAM=RTSP-URL adds streams: front/main=…, front/sub=…
-  --allow HOST|CIDR[:PORT] a target that pages may name themselves; may be repeated.
-                           Without a port, any port; IPv6 with a port: [fd00::/8]:554.
-                           Loopback and link-local addresses only when listed one by one.
-  --allow-origin ORIGIN    a site whose pages may connect (https://portal.example); may be repeated
-  --public-host NAME       a name under which pages reach this proxy; may be repeated
-  --config FILE            JSON with the same: listen, cameras, allow, allowOrigins, publicHosts, demo
-  --demo                   adds an embedded camera, so that there is something to see
+  --config FILE            JSON with all that follows (config-schema.json); lists are put together
+  --check-config           says whether the settings are good, and ends
   --help, --version
 
-The FILE's cameras are { "name", "title", "url" or "streams": { "main": URL, "sub": URL }, "queryParameters" }.
-`;
+${optionUsage}`;
 
 /** What the arguments ask for. */
 export interface CommandLine {
   listen: ListenAddress;
+  tls: TlsFiles | null;
+  insecurePublic: boolean;
   access: AccessOptions;
   demo: boolean;
+  /** Only look whether the settings are good. */
+  isCheck: boolean;
 }
 
 const defaultListen: ListenAddress = { host: '127.0.0.1', port: 8080 };
 
 /** Reads arguments; `help` and `version` are for the terminal. Throws `invalid-argument` without credentials in it. */
 export function parseCommandLine(args: readonly string[]): CommandLine | 'help' | 'version' {
-  const values = readArguments(args);
-  if (values.help) return 'help';
-  if (values.version) return 'version';
-  const file = values.config === undefined ? null : parseConfigFile(readConfig(values.config));
-  const access = {
-    cameras: [...(file?.access.cameras ?? []), ...parseCameraArguments(values.camera ?? [])],
-    allow: [...(file?.access.allow ?? []), ...(values.allow ?? [])],
-    allowOrigins: [...(file?.access.allowOrigins ?? []), ...(values['allow-origin'] ?? [])],
-    publicHosts: [...(file?.access.publicHosts ?? []), ...(values['public-host'] ?? [])],
-  };
-  parseAccess(access);
-  return {
-    listen: values.listen === undefined ? (file?.listen ?? defaultListen) : parseListen(values.listen),
-    access,
-    demo: (values.demo ?? false) || (file?.demo ?? false),
-  };
+  const { config, help, version, 'check-config': isCheck, ...values } = readArguments(args);
+  if (help) return 'help';
+  if (version) return 'version';
+  const lists: Settings = { cameras: [], allow: [], allowOrigins: [], publicHosts: [] };
+  const file = typeof config === 'string' ? readSettings(readConfig(config), dirname(resolve(config))) : {};
+  const settings = parseSettings(applyArguments({ ...lists, ...file }, values));
+  return { ...settings, listen: settings.listen ?? defaultListen, isCheck: isCheck === true };
 }
 
-function readArguments(args: readonly string[]) {
+function readArguments(args: readonly string[]): Record<string, unknown> {
   try {
     return parseArgs({
       args: [...args],
       options: {
-        listen: { type: 'string' },
-        camera: { type: 'string', multiple: true },
-        allow: { type: 'string', multiple: true },
-        'allow-origin': { type: 'string', multiple: true },
-        'public-host': { type: 'string', multiple: true },
+        ...argumentTypes,
         config: { type: 'string' },
-        demo: { type: 'boolean' },
+        'check-config': { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
         version: { type: 'boolean' },
       },
@@ -99,6 +86,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
     const command = parseCommandLine(args);
     if (command === 'help') process.stdout.write(usage);
     else if (command === 'version') process.stdout.write(`${readVersion()}\n`);
+    else if (command.isCheck) check(command);
     else await serve(command);
   } catch (thrown) {
     const error = StreamError.from(thrown, 'connection-failed', String(thrown));
@@ -108,21 +96,34 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
   }
 }
 
+/** Everything that can be known without listening and without asking a camera. */
+function check({ access, listen, tls }: CommandLine): void {
+  if (tls !== null) readTlsFiles(tls);
+  createRtspProxy(access);
+  const { length } = access.cameras ?? [];
+  const cameras = `${length} camera${length === 1 ? '' : 's'}`;
+  process.stdout.write(`The configuration is good: ${cameras}, listening on ${listen.host} port ${listen.port}.\n`);
+}
+
 async function serve(command: CommandLine): Promise<void> {
   const demo = command.demo ? await startDemo() : null;
   const cameras = [...(command.access.cameras ?? []), ...(demo === null ? [] : [demo.camera])];
   const access = { ...command.access, cameras };
-  const logger = createConsoleLogger({ secrets: secretsOf(parseAccess(access).cameras) });
+  const logger = createConsoleLogger({ secrets: secretsOf(parseAccess(access)) });
   let server: Awaited<ReturnType<typeof startRtspProxyServer>>;
   try {
-    server = await startRtspProxyServer({ ...access, listen: command.listen, logger });
+    const { listen, tls, insecurePublic } = command;
+    server = await startRtspProxyServer({ ...access, listen, tls: tls ?? undefined, insecurePublic, logger });
   } catch (error) {
     await demo?.close();
     throw error;
   }
   for (const url of server.urls) process.stdout.write(`Open ${url}\n`);
-  if (server.isPublic) {
+  if (server.isPublic && access.authorization === undefined) {
     logger.warn('Other machines can reach this proxy: whoever can, sees its cameras. Let a firewall decide who can.');
+  }
+  if (server.isPublic && access.authorization !== undefined && command.tls === null) {
+    logger.warn('Tokens and cookies pass in the open: use --tls-certificate, or a load balancer that has TLS.');
   }
   if (cameras.length === 0 && (access.allow ?? []).length === 0) {
     logger.warn('There is no camera and no allowlist, so nothing can be seen. See --help.');

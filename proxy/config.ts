@@ -2,11 +2,20 @@
  * What the administrator wants, from a JSON file, the command line or a host program's code → checked settings. Every
  * complaint names the place, the value (without credentials) and what was expected.
  */
+import type { BlockList } from 'node:net';
+import { isAbsolute, join } from 'node:path';
 import { StreamError } from '../shared/errors.js';
 import { CAMERA_NAME_PATTERN } from '../shared/proxy-protocol.js';
-import { parseRtspUrl, redactUrl } from '../shared/rtsp-url.js';
+import { formatRtspUrl, parseRtspUrl, type RtspUrl } from '../shared/rtsp-url.js';
+import type { ForwardOptions } from './authorization/forward.js';
+import type { JwtOptions } from './authorization/jwt.js';
+import { checkShape, invalid } from './config-check.js';
+import type { Timeouts } from './connection.js';
+import type { ConnectionLimitOptions } from './connection-limits.js';
 import { parseHost } from './ip-address.js';
+import { parseSecretArgument, readSecret, readTextFile, type Secret } from './secret.js';
 import { type AllowRule, parseAllowRule } from './upstream-policy.js';
+import { parseNetworks } from './viewer-address.js';
 
 /** A camera as it is written in a configuration. */
 export interface CameraOptions {
@@ -15,11 +24,24 @@ export interface CameraOptions {
   /** For people; the name by default. */
   title?: string;
   /** rtsp:// or rtsps://, with credentials if the camera wants them. Either this or `streams`. */
-  url?: string;
+  url?: Secret;
   /** URLs by the stream's name, `main` and `sub` for example; the first one plays when a page names none. */
-  streams?: Readonly<Record<string, string>>;
+  streams?: Readonly<Record<string, Secret>>;
+  /** Instead of those in the URLs. */
+  username?: Secret;
+  password?: Secret;
   /** Query parameters that a page may add to the URL, a recorder's start time for example. */
   queryParameters?: readonly string[];
+  /** How its certificate is known; by the system's authorities otherwise. */
+  tls?: CameraTlsOptions;
+}
+
+/** One of the two. */
+export interface CameraTlsOptions {
+  /** SHA-256 of the certificate in hexadecimal, with or without colons. */
+  fingerprint?: string;
+  /** A PEM file. */
+  authorities?: string;
 }
 
 /** A camera whose settings make sense. */
@@ -29,6 +51,21 @@ export interface CameraConfig {
   /** URLs, with their credentials, by the stream's name; at least one. */
   streams: ReadonlyMap<string, string>;
   queryParameters: readonly string[];
+  tls: CameraTlsConfig;
+}
+
+/** Both null: the proxy's own authorities. */
+export interface CameraTlsConfig {
+  /** 64 capital hexadecimal digits. */
+  fingerprint: string | null;
+  /** PEM. */
+  authorities: string | null;
+}
+
+/** One of the two. */
+export interface AuthorizationOptions {
+  jwt?: Omit<JwtOptions, 'secret' | 'publicKey'> & { secret?: Secret; publicKey?: Secret };
+  forward?: ForwardOptions;
 }
 
 /** The part of a configuration that `createRtspProxy` takes as well. */
@@ -40,6 +77,15 @@ export interface AccessOptions {
   allowOrigins?: readonly string[];
   /** Names under which pages reach the proxy, besides localhost and addresses. */
   publicHosts?: readonly string[];
+  /** Who may see what; everybody by default. */
+  authorization?: AuthorizationOptions;
+  /** Addresses and networks of load balancers whose X-Forwarded-For is believed. */
+  trustProxy?: readonly string[];
+  limits?: Partial<ConnectionLimitOptions>;
+  /** Waits that shall differ from the defaults, in milliseconds. */
+  timeouts?: Partial<Timeouts>;
+  /** A PEM file with the authorities to trust for rtsps:// cameras instead of the system's. */
+  cameraAuthorities?: string;
 }
 
 export interface AccessConfig {
@@ -47,6 +93,12 @@ export interface AccessConfig {
   allow: AllowRule[];
   allowOrigins: string[];
   publicHosts: string[];
+  authorization: { jwt?: JwtOptions; forward?: ForwardOptions };
+  trustProxy: BlockList;
+  limits: Partial<ConnectionLimitOptions>;
+  timeouts: Partial<Timeouts>;
+  /** PEM; null: the system's. */
+  cameraAuthorities: string | null;
 }
 
 export interface ListenAddress {
@@ -54,35 +106,66 @@ export interface ListenAddress {
   port: number;
 }
 
+/** PEM files. */
+export interface TlsFiles {
+  /** The server's certificate, with the intermediate ones behind it. */
+  certificate: string;
+  key: string;
+}
+
+/** Everything that a configuration file may say, in its own form. */
+export interface Settings extends AccessOptions {
+  listen?: string;
+  tls?: TlsFiles;
+  insecurePublic?: boolean;
+  demo?: boolean;
+}
+
 /** A configuration file's contents. */
 export interface FileConfig {
   access: AccessOptions;
   listen: ListenAddress | null;
+  tls: TlsFiles | null;
+  insecurePublic: boolean;
   demo: boolean;
 }
 
 const DEFAULT_STREAM = 'main';
 const namePhrase = 'a name of a-z, 0-9, - and _ (at most 63, with a letter or digit at both ends)';
-const accessKeys = ['cameras', 'allow', 'allowOrigins', 'publicHosts'];
 
 /** Checks what the proxy may do; throws `invalid-argument` at the first thing that makes no sense. */
-export function parseAccess(value: unknown): AccessConfig {
-  const options = asObject(value, 'the configuration', accessKeys);
-  const cameras = asArray(options.cameras, 'cameras').map((camera, index) => parseCamera(camera, `cameras[${index}]`));
+export function parseAccess(options: unknown): AccessConfig {
+  checkShape(options);
+  const value = options as AccessOptions;
+  const { authorization = {}, limits = {}, timeouts = {}, cameraAuthorities } = value;
+  const cameras = (value.cameras ?? []).map((camera, index) => parseCamera(camera, `cameras[${index}]`));
   for (const [index, camera] of cameras.entries()) {
     const isTaken = cameras.findIndex((other) => other.name === camera.name) < index;
     if (isTaken) throw invalid(`cameras[${index}].name`, camera.name, 'a name that no other camera has');
   }
   return {
     cameras,
-    allow: asStrings(options.allow, 'allow').map(parseAllowRule),
-    allowOrigins: asStrings(options.allowOrigins, 'allowOrigins').map(parseOrigin),
-    publicHosts: asStrings(options.publicHosts, 'publicHosts').map(parsePublicHost),
+    allow: (value.allow ?? []).map(parseAllowRule),
+    allowOrigins: (value.allowOrigins ?? []).map(parseOrigin),
+    publicHosts: (value.publicHosts ?? []).map(parsePublicHost),
+    authorization: parseAuthorization(authorization),
+    trustProxy: parseNetworks(value.trustProxy ?? [], 'trustProxy'),
+    limits,
+    timeouts,
+    cameraAuthorities: cameraAuthorities === undefined ? null : readPem(cameraAuthorities, 'cameraAuthorities'),
   };
 }
 
-/** Reads a configuration file's text; throws `invalid-argument`. */
-export function parseConfigFile(text: string): FileConfig {
+/**
+ * Reads a configuration file's text; throws `invalid-argument`.
+ * @param folder - what the names of files in it are relative to
+ */
+export function parseConfigFile(text: string, folder = process.cwd()): FileConfig {
+  return parseSettings(readSettings(text, folder));
+}
+
+/** A file's settings, not checked beyond being an object, with absolute names of files. */
+export function readSettings(text: string, folder: string): Settings {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -90,13 +173,48 @@ export function parseConfigFile(text: string): FileConfig {
     // The parser's own words would show a piece of the file, with a password perhaps.
     throw new StreamError('invalid-argument', 'The configuration file is not valid JSON.');
   }
-  const { listen, demo, ...access } = asObject(value, 'the configuration', [...accessKeys, 'listen', 'demo']);
-  if (demo !== undefined && typeof demo !== 'boolean') throw invalid('demo', demo, 'true or false');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) checkShape(value);
+  return withAbsoluteNames(value, folder) as Settings;
+}
+
+/** Checks everything. Throws `invalid-argument`. */
+export function parseSettings(settings: Settings): FileConfig {
+  checkShape(settings);
+  const { $schema: _, listen, tls, insecurePublic, demo, ...access } = settings as Settings & { $schema?: string };
   parseAccess(access);
   return {
-    access: access as AccessOptions,
-    listen: listen === undefined ? null : parseListen(asString(listen, 'listen')),
+    access,
+    listen: listen === undefined ? null : parseListen(listen),
+    tls: tls ?? null,
+    insecurePublic: insecurePublic ?? false,
     demo: demo ?? false,
+  };
+}
+
+/** Settings whose value is the name of a file. */
+const fileKeys: ReadonlySet<string> = new Set(['file', 'authorities', 'cameraAuthorities', 'certificate', 'key']);
+
+function withAbsoluteNames(value: unknown, folder: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => withAbsoluteNames(item, folder));
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).map(([key, item]) => {
+    const isName = fileKeys.has(key) && typeof item === 'string' && item !== '' && !isAbsolute(item);
+    return [key, isName ? join(folder, item) : withAbsoluteNames(item, folder)] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+function parseAuthorization({ jwt, forward }: AuthorizationOptions): AccessConfig['authorization'] {
+  if (forward !== undefined) return { forward };
+  if (jwt === undefined) return {};
+  const { secret, publicKey, ...rest } = jwt;
+  const path = 'authorization.jwt';
+  return {
+    jwt: {
+      ...rest,
+      secret: readSecret(secret, `${path}.secret`) ?? undefined,
+      publicKey: readSecret(publicKey, `${path}.publicKey`) ?? undefined,
+    },
   };
 }
 
@@ -111,61 +229,88 @@ export function parseListen(text: string): ListenAddress {
   return { host, port };
 }
 
-/** `NAME=RTSP-URL`, or `NAME/STREAM=RTSP-URL`; several streams of a name make one camera. */
+/** `NAME=RTSP-URL`, or `NAME/STREAM=RTSP-URL`, where the URL may be `env:NAME` or `file:PATH`; several streams of a name make one camera. */
 export function parseCameraArguments(texts: readonly string[]): CameraOptions[] {
-  const cameras = new Map<string, Record<string, string>>();
+  const cameras = new Map<string, Record<string, Secret>>();
   for (const text of texts) {
     const match = /^([^=/]*)(?:\/([^=/]*))?=(.*)$/s.exec(text);
     if (match === null) throw invalid('--camera', text, 'NAME=RTSP-URL');
     const [, name = '', stream = DEFAULT_STREAM, url = ''] = match;
+    const secret = parseSecretArgument(url) ?? url;
     // Checked one by one, so that the complaint names the option rather than a place in a list.
-    parseCamera({ name, streams: { [stream]: url } }, '--camera');
+    parseCamera({ name, streams: { [stream]: secret } }, '--camera');
     const streams = cameras.get(name) ?? {};
     if (stream in streams) throw invalid('--camera', name, 'each name once, or NAME/STREAM=RTSP-URL');
-    streams[stream] = url;
+    streams[stream] = secret;
     cameras.set(name, streams);
   }
   return [...cameras].map(([name, streams]) => ({ name, streams }));
 }
 
-/** Every password in these cameras' URLs, as written and decoded: words that must not reach a log. */
-export function secretsOf(cameras: readonly CameraConfig[]): string[] {
+/** Every password in these cameras' URLs, as written and decoded, and the tokens' secret: words that must not reach a log. */
+export function secretsOf({ cameras, authorization }: Pick<AccessConfig, 'cameras' | 'authorization'>): string[] {
   const passwords = cameras
     .flatMap((camera) => [...camera.streams.values()])
     .map((url) => parseRtspUrl(url).password)
+    .concat(authorization.jwt?.secret ?? null)
     .filter((password) => password !== null && password !== '');
   return [...new Set(passwords.flatMap((password) => [password ?? '', encodeURIComponent(password ?? '')]))];
 }
 
-function parseCamera(value: unknown, path: string): CameraConfig {
-  const camera = asObject(value, path, ['name', 'title', 'url', 'streams', 'queryParameters']);
-  const name = asString(camera.name, `${path}.name`);
+function parseCamera(camera: CameraOptions, path: string): CameraConfig {
+  const { name, url, streams, title = name, queryParameters = [], tls = {} } = camera;
   if (!CAMERA_NAME_PATTERN.test(name)) throw invalid(`${path}.name`, name, namePhrase);
-  const { url, streams } = camera;
   if ((url === undefined) === (streams === undefined)) {
     throw new StreamError('invalid-argument', `${path} needs either a url or streams.`);
   }
-  const byName = url === undefined ? asObject(streams, `${path}.streams`) : { [DEFAULT_STREAM]: url };
-  const entries = Object.entries(byName).map(([stream, streamUrl]) => {
-    const streamPath = url === undefined ? `${path}.streams.${stream}` : `${path}.url`;
+  const username = readSecret(camera.username, `${path}.username`);
+  const password = readSecret(camera.password, `${path}.password`);
+  const byName = streams ?? (url === undefined ? {} : { [DEFAULT_STREAM]: url });
+  const entries = Object.entries(byName).map(([stream, secret]) => {
+    const place = streams === undefined ? `${path}.url` : `${path}.streams.${stream}`;
     if (!CAMERA_NAME_PATTERN.test(stream)) throw invalid(`${path}.streams`, stream, namePhrase);
-    return [stream, parseCameraUrl(asString(streamUrl, streamPath), streamPath)] as const;
+    const text = readSecret(secret, place) ?? '';
+    return [stream, withCredentials(text, parseCameraUrl(text, place), username, password, place)] as const;
   });
-  if (entries.length === 0) throw new StreamError('invalid-argument', `${path}.streams needs at least one stream.`);
   return {
     name,
-    title: camera.title === undefined ? name : asString(camera.title, `${path}.title`),
+    title,
     streams: new Map(entries),
-    queryParameters: asStrings(camera.queryParameters, `${path}.queryParameters`),
+    queryParameters,
+    tls: {
+      fingerprint: tls.fingerprint?.replaceAll(':', '').toUpperCase() ?? null,
+      authorities: tls.authorities === undefined ? null : readPem(tls.authorities, `${path}.tls.authorities`),
+    },
   };
 }
 
-function parseCameraUrl(text: string, path: string): string {
+/** The URL with these credentials where they are given, as it was written otherwise. */
+function withCredentials(
+  text: string,
+  url: RtspUrl,
+  username: string | null,
+  password: string | null,
+  path: string,
+): string {
+  if (username === null && password === null) return text;
+  const name = username ?? url.username;
+  if (name === null) throw new StreamError('invalid-argument', `${path} needs a username beside the password.`);
+  const rest = formatRtspUrl(url).slice(`${url.scheme}://`.length);
+  const secret = password ?? url.password ?? '';
+  return `${url.scheme}://${encodeURIComponent(name)}:${encodeURIComponent(secret)}@${rest}`;
+}
+
+function parseCameraUrl(text: string, path: string): RtspUrl {
   try {
-    parseRtspUrl(text);
+    return parseRtspUrl(text);
   } catch {
     throw invalid(path, text, 'an rtsp:// or rtsps:// URL');
   }
+}
+
+function readPem(name: string, path: string): string {
+  const text = readTextFile(name, path);
+  if (!text.includes('-----BEGIN CERTIFICATE-----')) throw invalid(path, name, 'a PEM file with certificates');
   return text;
 }
 
@@ -186,31 +331,4 @@ function parsePublicHost(text: string): string {
   const form = parseHost(text);
   if (form.kind !== 'name') throw invalid('publicHosts', text, 'a host name without a port');
   return form.name;
-}
-
-function asObject(value: unknown, path: string, keys: readonly string[] | null = null): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalid(path, value, 'an object');
-  const unknown = keys === null ? undefined : Object.keys(value).find((key) => !keys.includes(key));
-  if (unknown !== undefined) throw invalid(path, unknown, `one of ${keys?.join(', ')} as a key`);
-  return value as Record<string, unknown>;
-}
-
-function asArray(value: unknown, path: string): unknown[] {
-  if (value === undefined) return [];
-  if (!Array.isArray(value)) throw invalid(path, value, 'a list');
-  return value;
-}
-
-function asString(value: unknown, path: string): string {
-  if (typeof value !== 'string' || value === '') throw invalid(path, value, 'a text that is not empty');
-  return value;
-}
-
-function asStrings(value: unknown, path: string): string[] {
-  return asArray(value, path).map((item, index) => asString(item, `${path}[${index}]`));
-}
-
-function invalid(path: string, value: unknown, expected: string): StreamError {
-  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'nothing');
-  return new StreamError('invalid-argument', `${path}: got "${redactUrl(text).slice(0, 200)}", expected ${expected}.`);
 }

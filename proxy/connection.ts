@@ -2,6 +2,7 @@
 import type { Clock } from '../shared/clock.js';
 import type { ErrorCode, StreamError } from '../shared/errors.js';
 import {
+  AUTHORIZATION_TIMEOUT_MS,
   CAMERA_RESPONSE_TIMEOUT_MS,
   FIRST_REQUEST_TIMEOUT_MS,
   PING_INTERVAL_MS,
@@ -10,6 +11,7 @@ import {
   SILENCE_TIMEOUT_MS,
   UPSTREAM_CONNECT_TIMEOUT_MS,
   VIEWER_HOLD_MS,
+  VIEWER_IDLE_TIMEOUT_MS,
 } from '../shared/limits.js';
 import type { Logger } from '../shared/logger.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
@@ -26,6 +28,8 @@ export interface Connection {
   checkSilence(): void;
   /** Pings the viewer, or ends it when it has not answered the last ping. */
   checkLife(): void;
+  /** Ends connections of viewers that neither ask for nor get anything; called several times per time-out. */
+  checkIdle(now: number, timeoutMs: number): void;
   readonly progress: Progress;
   /** Closes the viewer with this code and lets the camera go in good order. */
   close(code: CloseCode, sentence: string): void;
@@ -37,6 +41,8 @@ export interface Connection {
 
 /** Every wait of the proxy, in milliseconds; the defaults and their reasons are in shared/limits. */
 export interface Timeouts {
+  authorizationMs: number;
+  idleMs: number;
   firstRequestMs: number;
   connectMs: number;
   responseMs: number;
@@ -48,6 +54,8 @@ export interface Timeouts {
 }
 
 export const defaultTimeouts: Timeouts = {
+  authorizationMs: AUTHORIZATION_TIMEOUT_MS,
+  idleMs: VIEWER_IDLE_TIMEOUT_MS,
   firstRequestMs: FIRST_REQUEST_TIMEOUT_MS,
   connectMs: UPSTREAM_CONNECT_TIMEOUT_MS,
   responseMs: CAMERA_RESPONSE_TIMEOUT_MS,

@@ -1,6 +1,9 @@
 /** What the proxy answers to plain HTTP: the wall, the element's file, the list of cameras, health. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CameraListing } from '../shared/proxy-protocol.js';
+import { type Authorizer, statusOfDenial } from './authorization/authorizer.js';
+import { listCameras } from './camera-listing.js';
+import type { Environment } from './connection.js';
 import type { NamedCamera } from './named-camera.js';
 import type { RequestGuard } from './request-guard.js';
 import { isPlayerPath, type StaticFiles } from './static-files.js';
@@ -11,20 +14,24 @@ export interface HttpPagesOptions {
   files: StaticFiles;
   /** False while the proxy goes down: load balancers send viewers elsewhere. */
   isReady: () => boolean;
+  /** Null: everybody may see everything. */
+  authorizer: Authorizer | null;
+  /** The viewer's, behind load balancers too. */
+  addressOf: (request: IncomingMessage) => string;
+  environment: Environment;
 }
 
 export class HttpPages {
   readonly #options: HttpPagesOptions;
-  readonly #listing: string;
+  readonly #listing: readonly CameraListing[];
 
   constructor(options: HttpPagesOptions) {
     this.#options = options;
-    const listing: CameraListing[] = [...options.cameras.values()].map((camera) => ({
+    this.#listing = [...options.cameras.values()].map((camera) => ({
       name: camera.name,
       title: camera.title,
       streams: [...camera.streams.keys()],
     }));
-    this.#listing = JSON.stringify(listing);
   }
 
   /** Answers a request if its path is the proxy's; returns false, with nothing touched, if it is not. */
@@ -35,7 +42,9 @@ export class HttpPages {
 
     response.setHeader('X-Content-Type-Options', 'nosniff');
     response.setHeader('Referrer-Policy', 'no-referrer');
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    if (path === '/cameras' && request.method === 'OPTIONS' && request.headers.origin !== undefined) {
+      this.#sendPreflight(request, response);
+    } else if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');
       sendText(response, 405, 'Only GET and HEAD are answered here.');
     } else if (isHealth) {
@@ -43,7 +52,10 @@ export class HttpPages {
     } else if (!this.#options.guard.isOwnHost(request)) {
       sendText(response, 403, 'This is not a name of the proxy. Its administrator can add it with --public-host.');
     } else if (path === '/cameras') {
-      this.#sendCameras(request, response);
+      this.#sendCameras(request, response).catch(() => {
+        // Nothing of it can fail but the answer to a viewer that has gone.
+        response.destroy();
+      });
     } else {
       this.#sendFile(path, request, response);
     }
@@ -57,17 +69,46 @@ export class HttpPages {
     else sendText(response, 200, 'ok');
   }
 
-  #sendCameras(request: IncomingMessage, response: ServerResponse): void {
-    const verdict = this.#options.guard.judgeOrigin(request);
+  /** A page of an allowed origin may show its token in a header, of which the browser asks first (Fetch, CORS preflight). */
+  #sendPreflight(request: IncomingMessage, response: ServerResponse): void {
+    response.setHeader('Vary', 'Origin');
+    const isAllowed = this.#options.guard.isOwnHost(request) && this.#options.guard.judgeOrigin(request) === 'allowed';
+    if (!isAllowed) {
+      sendText(response, 403, 'Pages of this origin are not allowed here. See --allow-origin.');
+      return;
+    }
+    response.setHeader('Access-Control-Allow-Origin', request.headers.origin ?? '');
+    response.setHeader('Access-Control-Allow-Credentials', 'true');
+    response.setHeader('Access-Control-Allow-Methods', 'GET, HEAD');
+    response.setHeader('Access-Control-Allow-Headers', 'Authorization');
+    response.writeHead(204).end();
+  }
+
+  async #sendCameras(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { guard, authorizer, environment, addressOf } = this.#options;
+    const verdict = guard.judgeOrigin(request);
     response.setHeader('Vary', 'Origin');
     response.setHeader('Cache-Control', 'no-store');
+    // A page of another site cannot read it, not even by loading it as a script.
+    if (verdict !== 'allowed') response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
     if (verdict === 'refused') {
       sendText(response, 403, 'Pages of this origin are not allowed here. See --allow-origin.');
       return;
     }
-    if (verdict === 'allowed') response.setHeader('Access-Control-Allow-Origin', request.headers.origin ?? '');
+    if (verdict === 'allowed') {
+      response.setHeader('Access-Control-Allow-Origin', request.headers.origin ?? '');
+      response.setHeader('Access-Control-Allow-Credentials', 'true');
+    }
+    const address = addressOf(request);
+    const list = await listCameras({ request, address, cameras: this.#listing, authorizer, environment });
+    if (!Array.isArray(list)) {
+      const status = statusOfDenial(list);
+      if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
+      sendText(response, status, list.sentence);
+      return;
+    }
     response.setHeader('Content-Type', 'application/json; charset=utf-8');
-    response.writeHead(200).end(request.method === 'HEAD' ? undefined : this.#listing);
+    response.writeHead(200).end(request.method === 'HEAD' ? undefined : JSON.stringify(list));
   }
 
   #sendFile(path: string, request: IncomingMessage, response: ServerResponse): void {

@@ -1,7 +1,17 @@
 /** The package's `./proxy`: the proxy for a server that exists already, and on one of its own. */
-export type { AccessOptions, CameraOptions, ListenAddress } from './config.js';
+export type { Authorize, AuthorizeAnswer, AuthorizeQuestion } from './authorization/hook.js';
+export type {
+  AccessOptions,
+  AuthorizationOptions,
+  CameraOptions,
+  CameraTlsOptions,
+  ListenAddress,
+  TlsFiles,
+} from './config.js';
 export type { Timeouts } from './connection.js';
+export type { ConnectionLimitOptions } from './connection-limits.js';
 export { createConsoleLogger } from './console-logger.js';
 export { createRtspProxy, type RtspProxy, type RtspProxyOptions, type RtspProxyStats } from './proxy.js';
+export type { Secret } from './secret.js';
 export { type RtspProxyServer, type RtspProxyServerOptions, startRtspProxyServer } from './server.js';
 export type { Lookup } from './upstream-policy.js';

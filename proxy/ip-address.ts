@@ -83,9 +83,11 @@ function canonicalText(address: string): string {
 function embeddedIpv4(address: string): string | null {
   const groups = ipv6Groups(address);
   const isZero = (from: number, to: number): boolean => groups.slice(from, to).every((group) => group === 0);
-  // NAT64 (RFC 6052), IPv4-compatible (RFC 4291, 2.5.5.1), 6to4 (RFC 3056).
+  // NAT64 (RFC 6052), IPv4-compatible (RFC 4291, 2.5.5.1), IPv4-translated (RFC 2765, 2.1), 6to4 (RFC 3056).
   if (groups[0] === 0x64 && groups[1] === 0xff9b) return ipv4OfGroups(groups[6], groups[7]);
-  if (isZero(0, 6)) return ipv4OfGroups(groups[6], groups[7]);
+  if (isZero(0, 6) || (isZero(0, 4) && groups[4] === 0xffff && groups[5] === 0)) {
+    return ipv4OfGroups(groups[6], groups[7]);
+  }
   if (groups[0] === 0x2002) return ipv4OfGroups(groups[1], groups[2]);
   return null;
 }

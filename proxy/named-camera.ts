@@ -8,7 +8,7 @@ import { emptyBody, RtspHeaders } from '../shared/rtsp-message.js';
 import { formatRtspUrl, parseRtspUrl, type RtspUrl } from '../shared/rtsp-url.js';
 import { CameraConnection } from './camera-connection.js';
 import { CameraProber } from './camera-prober.js';
-import type { CameraConfig } from './config.js';
+import type { CameraConfig, CameraTlsConfig } from './config.js';
 import type { Environment } from './connection.js';
 import type { CredentialsGate } from './credentials-gate.js';
 import type { UpstreamOptions } from './upstream.js';
@@ -43,7 +43,8 @@ export class NamedCamera {
     this.queryParameters = new Set(config.queryParameters);
     this.streams = new Map(
       [...config.streams].map(
-        ([stream, url]) => [stream, new CameraStream(`${config.name}/${stream}`, url, environment)] as const,
+        ([stream, url]) =>
+          [stream, new CameraStream(`${config.name}/${stream}`, url, config.tls, environment)] as const,
       ),
     );
   }
@@ -59,6 +60,8 @@ export class CameraStream {
   readonly #url: RtspUrl;
   readonly #credentials: Credentials | null;
   readonly #camera: CameraEnvironment;
+  /** Connections to the configured host: its certificate may be known in another way. */
+  readonly #upstream: UpstreamOptions;
   readonly #gate: CredentialsGate;
   readonly #prober: CameraProber<CameraConnection>;
 
@@ -66,16 +69,22 @@ export class CameraStream {
    * @param label - for the log
    * @param url - with the credentials, if any; throws `invalid-url`
    */
-  constructor(label: string, url: string, camera: CameraEnvironment) {
+  constructor(label: string, url: string, tls: CameraTlsConfig, camera: CameraEnvironment) {
     this.#url = parseRtspUrl(url);
     const { username, password } = this.#url;
     this.#credentials = username === null ? null : { username, password: password ?? '' };
     this.#camera = camera;
+    this.#upstream = {
+      ...camera.upstream,
+      ...(tls.authorities === null ? {} : { certificateAuthorities: tls.authorities }),
+      ...(tls.fingerprint === null ? {} : { fingerprint: tls.fingerprint }),
+    };
     this.#gate = camera.gateOf(this.#url);
     const { timeouts, clock, logger } = camera.environment;
     this.#prober = new CameraProber(
       {
-        connect: (signal) => this.#open(() => camera.policy.resolveConfigured(this.#url), this.#credentials, signal),
+        connect: (signal) =>
+          this.#open(() => camera.policy.resolveConfigured(this.#url), this.#upstream, this.#credentials, signal),
         verify: async (connection) => {
           await connection.request('OPTIONS', this.url, new RtspHeaders(), emptyBody, timeouts.responseMs);
         },
@@ -120,6 +129,7 @@ export class CameraStream {
     const isSamePlace = isSameHost && url.port === this.#url.port && url.scheme === this.#url.scheme;
     const connection = await this.#open(
       () => (isSamePlace ? this.#camera.policy.resolveConfigured(url) : this.#resolveElsewhere(url)),
+      isSameHost ? this.#upstream : this.#camera.upstream,
       isSameHost ? this.#credentials : null,
       signal,
     );
@@ -140,11 +150,12 @@ export class CameraStream {
 
   async #open(
     resolve: () => Promise<UpstreamTarget>,
+    upstream: UpstreamOptions,
     credentials: Credentials | null,
     signal: AbortSignal,
   ): Promise<CameraConnection> {
     this.#refuseRejected();
-    const { upstream, environment } = this.#camera;
+    const { environment } = this.#camera;
     return CameraConnection.open(
       {
         target: await resolve(),

@@ -1,30 +1,44 @@
 /** The proxy without a server of its own: upgrade requests → raw tunnels and named cameras' sessions. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
+import type { BlockList, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { type Clock, systemClock } from '../shared/clock.js';
-import { CLOSE_HANDSHAKE_TIMEOUT_MS, MAX_VIEWER_MESSAGE_BYTES } from '../shared/limits.js';
+import { CLOSE_HANDSHAKE_TIMEOUT_MS, MAX_VIEWER_MESSAGE_BYTES, VIEWER_BURST_SECONDS } from '../shared/limits.js';
 import { type Logger, silentLogger } from '../shared/logger.js';
-import { BINARY_SUBPROTOCOL, CloseCode, RTSP_SUBPROTOCOL, TUNNEL_PATHS } from '../shared/proxy-protocol.js';
+import {
+  BINARY_SUBPROTOCOL,
+  CAMERA_NAME_PATTERN,
+  CloseCode,
+  RTSP_SUBPROTOCOL,
+  TUNNEL_PATHS,
+} from '../shared/proxy-protocol.js';
 import type { RtspUrl } from '../shared/rtsp-url.js';
+import { Admission } from './authorization/admission.js';
+import type { Authorizer } from './authorization/authorizer.js';
+import type { Authorize } from './authorization/hook.js';
+import { makeAuthorizer } from './authorization/index.js';
+import { requestToken } from './authorization/request-token.js';
 import { CameraSession } from './camera-session.js';
 import { type AccessConfig, type AccessOptions, parseAccess } from './config.js';
-import { type Connection, type Counters, defaultTimeouts, type Environment, type Timeouts } from './connection.js';
+import { type Connection, type Counters, defaultTimeouts, type Environment } from './connection.js';
+import { ConnectionLimits, type Place } from './connection-limits.js';
 import { CredentialsGate } from './credentials-gate.js';
 import { HttpPages } from './http-pages.js';
 import { NamedCamera } from './named-camera.js';
 import { RequestGuard } from './request-guard.js';
 import { StaticFiles } from './static-files.js';
+import { TokenBucket } from './token-bucket.js';
 import { Tunnel } from './tunnel.js';
 import { type Lookup, UpstreamPolicy } from './upstream-policy.js';
-import { Viewer } from './viewer.js';
+import { Viewer, type ViewerRates } from './viewer.js';
+import { viewerAddress } from './viewer-address.js';
 
 /** Settings of the proxy. Without cameras and an allowlist it connects to nothing. */
 export interface RtspProxyOptions extends AccessOptions {
+  /** Decides who may see what; instead of `authorization`. */
+  authorize?: Authorize;
   logger?: Logger;
-  /** Waits that shall differ from the defaults, in milliseconds. */
-  timeouts?: Partial<Timeouts>;
   /** PEM certificates of authorities to trust for rtsps:// cameras, instead of the system's. */
   certificateAuthorities?: string;
   /** Looks up host names; the system's resolver by default. */
@@ -63,20 +77,41 @@ export interface RtspProxy {
   /** Closes all viewers with 1001 and their cameras in good order; resolves when all have ended, within a few seconds. */
   close(): Promise<void>;
   stats(): RtspProxyStats;
+  /** Viewers that are let in at once; null: without limit. */
+  readonly maxConnections: number | null;
 }
 
 /** Where a path leads. */
 type Route = { kind: 'tunnel' } | { kind: 'camera'; name: string; stream: string | null };
 
+/** One viewer from its upgrade to the end of both sides. */
+interface Visit {
+  route: Route;
+  viewer: Viewer;
+  address: string;
+  /** Who it is, once that is known. */
+  name: string | null;
+  startedAt: number;
+  place: Place | null;
+  admission: Admission | null;
+  connection: Connection | null;
+}
+
+type Refusal = readonly [code: CloseCode, sentence: string];
+
+const noSuchCamera: Refusal = [CloseCode.cameraUnknown, 'The proxy knows no camera of this name.'];
+const goingDown: Refusal = [CloseCode.goingDown, 'The proxy is going down.'];
 const tunnelPaths: ReadonlySet<string> = new Set(TUNNEL_PATHS);
 const cameraPrefix = `${TUNNEL_PATHS[0]}/`;
 /** How often silence is looked for within its time-out. */
 const SILENCE_LOOKS = 6;
+const IDLE_LOOKS = 4;
 
 /** Makes a proxy for a server that exists already. Throws `invalid-argument` when an option makes no sense. */
 export function createRtspProxy(options: RtspProxyOptions = {}): RtspProxy {
-  const { logger, timeouts, certificateAuthorities, lookup, clock, ...access } = options;
-  return new WebSocketProxy(parseAccess(access), { logger, timeouts, certificateAuthorities, lookup, clock });
+  const { logger, authorize, certificateAuthorities, lookup, clock, ...access } = options;
+  const rest = { logger, authorize, certificateAuthorities, lookup, clock };
+  return new WebSocketProxy(parseAccess(access), rest);
 }
 
 class WebSocketProxy implements RtspProxy {
@@ -84,10 +119,14 @@ class WebSocketProxy implements RtspProxy {
   readonly #policy: UpstreamPolicy;
   readonly #certificateAuthorities: string | undefined;
   readonly #guard: RequestGuard;
+  readonly #authorizer: Authorizer | null;
+  readonly #limits: ConnectionLimits;
+  readonly #trustedProxies: BlockList;
   readonly #cameras: ReadonlyMap<string, NamedCamera>;
   readonly #pages: HttpPages;
   readonly #server: WebSocketServer;
   readonly #connections = new Set<Connection>();
+  readonly #visits = new Set<Visit>();
   /** One per viewer, from its upgrade to the end of both sides. */
   readonly #ends = new Set<Promise<void>>();
   readonly #closed: Record<number, number> = {};
@@ -102,18 +141,25 @@ class WebSocketProxy implements RtspProxy {
     this.#environment = {
       clock: options.clock ?? systemClock,
       logger: options.logger ?? silentLogger,
-      timeouts: { ...defaultTimeouts, ...options.timeouts },
+      timeouts: { ...defaultTimeouts, ...config.timeouts },
       counters: this.#counters,
     };
-    this.#certificateAuthorities = options.certificateAuthorities;
+    this.#certificateAuthorities = options.certificateAuthorities ?? config.cameraAuthorities ?? undefined;
     this.#policy = new UpstreamPolicy(config.allow, options.lookup);
     this.#guard = new RequestGuard(config);
+    const { clock } = this.#environment;
+    this.#authorizer = makeAuthorizer({ ...config.authorization, authorize: options.authorize }, clock);
+    this.#limits = new ConnectionLimits(config.limits, clock);
+    this.#trustedProxies = config.trustProxy;
     this.#cameras = this.#makeCameras(config);
     this.#pages = new HttpPages({
       guard: this.#guard,
       cameras: this.#cameras,
       files: new StaticFiles(),
       isReady: () => this.#closing === null,
+      authorizer: this.#authorizer,
+      addressOf: (request) => viewerAddress(request, this.#trustedProxies),
+      environment: this.#environment,
     });
     this.#server = new WebSocketServer({
       noServer: true,
@@ -126,9 +172,18 @@ class WebSocketProxy implements RtspProxy {
     });
   }
 
+  get maxConnections(): number | null {
+    return this.#limits.options.connections;
+  }
+
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const route = findRoute(request.url ?? '');
     if (route === null) return false;
+    if (!this.#limits.allowsHandshake(viewerAddress(request, this.#trustedProxies))) {
+      socket.on('error', () => {});
+      socket.end('HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n');
+      return true;
+    }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       // Both net.Socket and tls.TLSSocket are; the HTTP server's types do not say so.
       this.#accept(request, route, webSocket, socket as Socket);
@@ -186,49 +241,132 @@ class WebSocketProxy implements RtspProxy {
   }
 
   #accept(request: IncomingMessage, route: Route, webSocket: WebSocket, socket: Socket): void {
-    const viewer = new Viewer(webSocket, socket);
-    const startedAt = this.#environment.clock.now();
+    const visit: Visit = {
+      route,
+      viewer: new Viewer(webSocket, socket),
+      address: viewerAddress(request, this.#trustedProxies),
+      name: null,
+      startedAt: this.#environment.clock.now(),
+      place: null,
+      admission: null,
+      connection: null,
+    };
     this.#viewers++;
-    const connection = this.#connect(request, route, viewer);
-    const gone = new Promise<void>((resolve) => webSocket.once('close', () => resolve()));
-    const end = Promise.all([gone, connection?.ended]).then(() => {
-      this.#ends.delete(end);
-      this.#onEnd(route, viewer, connection, socket, startedAt);
+    this.#visits.add(visit);
+    const gone = new Promise<void>((resolve) => {
+      webSocket.once('close', () => {
+        visit.admission?.stop();
+        resolve();
+      });
     });
+    const end = gone
+      .then(() => visit.connection?.ended)
+      .then(() => {
+        this.#ends.delete(end);
+        this.#onEnd(visit);
+      });
     this.#ends.add(end);
-    if (connection === null) return;
+    this.#receive(request, visit);
+  }
+
+  /** Lets a viewer in, or closes it with the reason why not. */
+  #receive(request: IncomingMessage, visit: Visit): void {
+    const { route, viewer, address } = visit;
+    const refusal = this.#refusalOf(request, visit);
+    if (refusal !== null) {
+      viewer.close(...refusal);
+      return;
+    }
+    viewer.limitRates(this.#rates());
+    const authorizer = this.#authorizer;
+    if (authorizer === null) {
+      this.#admit(visit, null);
+      return;
+    }
+    visit.admission = new Admission({
+      viewer,
+      question: {
+        camera: route.kind === 'camera' ? route.name : null,
+        token: requestToken(request, authorizer.tokenCookie),
+        address,
+        origin: request.headers.origin ?? null,
+        request,
+      },
+      authorizer,
+      clock: this.#environment.clock,
+      timeouts: this.#environment.timeouts,
+      onAdmitted: (name) => this.#admit(visit, name),
+    });
+  }
+
+  /** What keeps a viewer out, whoever it is; null when nothing does, and then it has its place. */
+  #refusalOf(request: IncomingMessage, visit: Visit): Refusal | null {
+    if (this.#closing !== null) return goingDown;
+    if (!this.#guard.isOwnHost(request)) {
+      return [CloseCode.forbidden, 'This is not a name of the proxy; see --public-host.'];
+    }
+    const origin = this.#guard.judgeOrigin(request);
+    if (origin === 'refused') {
+      return [CloseCode.forbidden, 'Pages of this origin may not connect; see --allow-origin.'];
+    }
+    // Browsers always name the page that opens a WebSocket, and only browsers send cookies that somebody else has set.
+    if (origin === 'absent' && request.headers.cookie !== undefined) {
+      return [CloseCode.forbidden, 'Cookies are accepted only with the Origin of the page.'];
+    }
+    if (visit.route.kind === 'camera' && !CAMERA_NAME_PATTERN.test(visit.route.name)) return noSuchCamera;
+    const place = this.#limits.enter(visit.address);
+    if (typeof place === 'string') return [CloseCode.limitReached, place];
+    visit.place = place;
+    return null;
+  }
+
+  #admit(visit: Visit, name: string | null): void {
+    const { route, viewer, place } = visit;
+    visit.name = name;
+    const reason = place?.claim(name, route.kind === 'camera' ? route.name : null) ?? null;
+    if (reason !== null) {
+      viewer.close(CloseCode.limitReached, reason);
+      return;
+    }
+    // It may have begun to close while the viewer was asked about.
+    const connection = this.#closing === null ? this.#connect(route, viewer) : goingDown;
+    if (isRefusal(connection)) {
+      viewer.close(...connection);
+      return;
+    }
+    visit.connection = connection;
     this.#connections.add(connection);
     this.#startTimers();
   }
 
-  /** Starts what the viewer came for, or closes it with the reason why not. */
-  #connect(request: IncomingMessage, route: Route, viewer: Viewer): Connection | null {
-    const refuse = (code: CloseCode, sentence: string): null => {
-      viewer.close(code, sentence);
-      return null;
-    };
-    if (this.#closing !== null) return refuse(CloseCode.goingDown, 'The proxy is going down.');
-    if (!this.#guard.isOwnHost(request)) {
-      return refuse(CloseCode.forbidden, 'This is not a name of the proxy; see --public-host.');
-    }
-    if (this.#guard.judgeOrigin(request) === 'refused') {
-      return refuse(CloseCode.forbidden, 'Pages of this origin may not connect; see --allow-origin.');
-    }
+  #rates(): ViewerRates {
+    const { messagesPerSecond, bytesPerSecond } = this.#limits.options;
+    const { clock } = this.#environment;
+    const bucket = (perSecond: number | null): TokenBucket | null =>
+      perSecond === null ? null : new TokenBucket(perSecond, perSecond * VIEWER_BURST_SECONDS, clock.now());
+    return { messages: bucket(messagesPerSecond), bytes: bucket(bytesPerSecond), now: () => clock.now() };
+  }
+
+  /** Starts what the viewer came for, or says why not. */
+  #connect(route: Route, viewer: Viewer): Connection | Refusal {
     const environment = this.#environment;
     if (route.kind === 'tunnel') {
       if (this.#policy.isEmpty) {
-        return refuse(CloseCode.forbidden, 'This proxy has no allowlist: it connects to its named cameras only.');
+        return [CloseCode.forbidden, 'This proxy has no allowlist: it connects to its named cameras only.'];
       }
       return new Tunnel({ viewer, policy: this.#policy, upstream: this.#upstreamOptions, environment });
     }
     const camera = this.#cameras.get(route.name);
-    if (camera === undefined) return refuse(CloseCode.cameraUnknown, 'The proxy knows no camera of this name.');
+    if (camera === undefined) return noSuchCamera;
     const stream = camera.stream(route.stream);
-    if (stream === null) return refuse(CloseCode.cameraUnknown, 'The camera has no stream of this name.');
+    if (stream === null) return [CloseCode.cameraUnknown, 'The camera has no stream of this name.'];
     return new CameraSession({ viewer, camera, stream, environment });
   }
 
-  #onEnd(route: Route, viewer: Viewer, connection: Connection | null, socket: Socket, startedAt: number): void {
+  #onEnd(visit: Visit): void {
+    const { route, viewer, connection } = visit;
+    visit.place?.leave();
+    this.#visits.delete(visit);
     const code = viewer.closeCode;
     if (code !== null) this.#closed[code] = (this.#closed[code] ?? 0) + 1;
     if (connection !== null) {
@@ -241,9 +379,10 @@ class WebSocketProxy implements RtspProxy {
     logger.info('A viewer has left.', {
       // Only names that exist: the rest is whatever somebody typed.
       camera: route.kind === 'camera' && connection !== null ? route.name : null,
-      viewer: socket.remoteAddress,
+      viewer: visit.address,
+      name: visit.name,
       bytes: viewer.bytesSent,
-      seconds: Math.round((clock.now() - startedAt) / 1_000),
+      seconds: Math.round((clock.now() - visit.startedAt) / 1_000),
       closeCode: code,
       reason: viewer.closeSentence,
     });
@@ -252,11 +391,16 @@ class WebSocketProxy implements RtspProxy {
   #startTimers(): void {
     if (this.#cancelTimers !== null) return;
     const { timeouts } = this.#environment;
+    const { clock } = this.#environment;
     const cancelLife = this.#repeat(timeouts.pingMs, (connection) => connection.checkLife());
+    const cancelIdle = this.#repeat(timeouts.idleMs / IDLE_LOOKS, (connection) => {
+      connection.checkIdle(clock.now(), timeouts.idleMs);
+    });
     const cancelSilence = this.#repeat(timeouts.silenceMs / SILENCE_LOOKS, (connection) => connection.checkSilence());
     this.#cancelTimers = () => {
       cancelLife();
       cancelSilence();
+      cancelIdle();
     };
   }
 
@@ -281,7 +425,7 @@ class WebSocketProxy implements RtspProxy {
   async #shutDown(): Promise<void> {
     // Set before the first viewer is closed: `#closing` itself is assigned only when this returns.
     await Promise.resolve();
-    for (const connection of this.#connections) connection.close(CloseCode.goingDown, 'The proxy is going down.');
+    for (const { viewer } of this.#visits) viewer.close(...goingDown);
     const { clock, timeouts } = this.#environment;
     let cancel = (): void => {};
     const timeout = new Promise<void>((resolve) => {
@@ -294,6 +438,10 @@ class WebSocketProxy implements RtspProxy {
     // The WebSocket server itself stays, to tell those who still come.
     this.#stopTimers();
   }
+}
+
+function isRefusal(result: Connection | Refusal): result is Refusal {
+  return Array.isArray(result);
 }
 
 /** @param url - of the request: path and query */

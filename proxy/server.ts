@@ -1,14 +1,24 @@
 /** The proxy on an HTTP server of its own. */
-import { createServer, type Server } from 'node:http';
+import { createServer, type Server, type ServerOptions } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { StreamError } from '../shared/errors.js';
-import type { ListenAddress } from './config.js';
+import { TLS_HANDSHAKE_TIMEOUT_MS } from '../shared/limits.js';
+import { silentLogger } from '../shared/logger.js';
+import type { ListenAddress, TlsFiles } from './config.js';
 import { isLoopback, parseHost } from './ip-address.js';
 import { createRtspProxy, type RtspProxy, type RtspProxyOptions } from './proxy.js';
+import { readTlsFiles, watchTlsFiles } from './tls.js';
 
 export interface RtspProxyServerOptions extends RtspProxyOptions {
   listen: ListenAddress;
+  /** For HTTPS and WSS; read again when they change. */
+  tls?: TlsFiles | undefined;
+  /** Listens beyond loopback though nobody is asked who may see what. */
+  insecurePublic?: boolean;
+  /** How often the certificate's files are looked at, in milliseconds. */
+  certificatePollMs?: number;
 }
 
 export interface RtspProxyServer {
@@ -27,16 +37,44 @@ const MAX_HTTP_HEADER_BYTES = 16_384;
 /** For the headers of an HTTP request, in milliseconds: against clients that send a byte now and then. */
 const HTTP_HEADERS_TIMEOUT_MS = 10_000;
 const HTTP_REQUEST_TIMEOUT_MS = 20_000;
+/** How often those two are looked at. */
+const HTTP_TIMEOUT_CHECK_MS = 2_000;
+/** Connections that have not become viewers, beyond those that may. */
+const SPARE_CONNECTIONS = 1_000;
 
-/** Starts listening. Rejects with `invalid-argument` when the address cannot be had. */
+/** Why it does not listen beyond loopback; said to the administrator in full. */
+export const insecurePublicWarning =
+  'Other machines could reach this proxy, and nobody would be asked who they are: whoever reaches it sees every camera, ' +
+  'and through --allow every target in it. Set up authorization (tokens with --jwt-secret, --jwt-public-key or ' +
+  '--jwt-jwks-url, or your portal with --forward-auth-url), or listen on 127.0.0.1 behind a server that has it, or, where ' +
+  'everybody on the network may see everything, say --insecure-public.';
+
+/**
+ * Starts listening. Rejects with `invalid-argument` when the address cannot be had, the certificate cannot be used, or
+ * others could reach it without being asked who they are.
+ */
 export async function startRtspProxyServer(options: RtspProxyServerOptions): Promise<RtspProxyServer> {
-  const { listen, ...rest } = options;
+  const { listen, tls, insecurePublic = false, certificatePollMs, ...rest } = options;
+  const form = parseHost(listen.host);
+  const isPublic = form.kind === 'address' ? !isLoopback(form.address) : listen.host !== 'localhost';
+  const hasAuthorization = rest.authorize !== undefined || Object.keys(rest.authorization ?? {}).length > 0;
+  if (isPublic && !hasAuthorization && !insecurePublic) {
+    throw new StreamError('invalid-argument', `Refusing to listen on ${listen.host}. ${insecurePublicWarning}`);
+  }
+  const logger = rest.logger ?? silentLogger;
+  const credentials = tls === undefined ? null : readTlsFiles(tls);
   const proxy = createRtspProxy(rest);
-  const server = createServer({
+  const common: ServerOptions = {
     maxHeaderSize: MAX_HTTP_HEADER_BYTES,
     headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
     requestTimeout: HTTP_REQUEST_TIMEOUT_MS,
-  });
+    connectionsCheckingInterval: HTTP_TIMEOUT_CHECK_MS,
+  };
+  const server =
+    credentials === null
+      ? createServer(common)
+      : createSecureServer({ ...common, ...credentials, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS });
+  if (proxy.maxConnections !== null) server.maxConnections = proxy.maxConnections + SPARE_CONNECTIONS;
   server.on('request', (request, response) => {
     if (!proxy.handleRequest(request, response)) {
       response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here.\n');
@@ -48,15 +86,18 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
     socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   });
   await listening(server, listen);
+  const unwatch =
+    tls === undefined
+      ? null
+      : watchTlsFiles(tls, (fresh) => (server as SecureServer).setSecureContext(fresh), logger, certificatePollMs);
   const { port } = server.address() as AddressInfo;
-  const form = parseHost(listen.host);
-  const isPublic = form.kind === 'address' ? !isLoopback(form.address) : listen.host !== 'localhost';
   return {
     proxy,
     port,
-    urls: pageUrls(listen.host, port),
+    urls: pageUrls(tls === undefined ? 'http' : 'https', listen.host, port),
     isPublic,
     async close() {
+      unwatch?.();
       // While the viewers leave, it still answers: /readyz says that it goes.
       await proxy.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -66,7 +107,7 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
   };
 }
 
-function listening(server: Server, { host, port }: ListenAddress): Promise<void> {
+function listening(server: Server | SecureServer, { host, port }: ListenAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       reject(
@@ -80,8 +121,8 @@ function listening(server: Server, { host, port }: ListenAddress): Promise<void>
 }
 
 /** Where a browser finds a server that listens on this host. */
-function pageUrls(host: string, port: number): string[] {
-  const url = (name: string): string => `http://${name.includes(':') ? `[${name}]` : name}:${port}/`;
+function pageUrls(scheme: string, host: string, port: number): string[] {
+  const url = (name: string): string => `${scheme}://${name.includes(':') ? `[${name}]` : name}:${port}/`;
   if (host !== '0.0.0.0' && host !== '::') return [url(host)];
   const addresses = Object.values(networkInterfaces())
     .flatMap((entries) => entries ?? [])

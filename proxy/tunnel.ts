@@ -78,6 +78,10 @@ export class Tunnel implements Connection {
     this.#viewer.checkLife();
   }
 
+  checkIdle(now: number, timeoutMs: number): void {
+    this.#viewer.checkIdle(now, timeoutMs);
+  }
+
   checkSilence(): void {
     const upstream = this.#upstream;
     if (upstream === null) return;

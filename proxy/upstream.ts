@@ -3,7 +3,7 @@
  * that is used again and again: at many viewers, allocating one per read is a fifth of the proxy's whole cost.
  */
 import { isIP, connect as netConnect, type Socket } from 'node:net';
-import { connect as tlsConnect } from 'node:tls';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../shared/clock.js';
 import { StreamError } from '../shared/errors.js';
 import { TEARDOWN_TIMEOUT_MS, UPSTREAM_BUFFER_BYTES, UPSTREAM_CONNECT_TIMEOUT_MS } from '../shared/limits.js';
@@ -15,6 +15,8 @@ export interface UpstreamOptions {
   connectTimeoutMs?: number;
   /** PEM certificates of authorities to trust for rtsps:// instead of the system's. */
   certificateAuthorities?: string | undefined;
+  /** SHA-256 of the only certificate that is believed, as capital hexadecimal digits; then nothing else of it is checked. */
+  fingerprint?: string | undefined;
 }
 
 export interface UpstreamHandlers {
@@ -70,6 +72,8 @@ export class Upstream {
             // Addresses are verified by the certificate's addresses, names also need SNI.
             ...(isIP(target.host) === 0 ? { servername: target.host } : {}),
             ...(options.certificateAuthorities === undefined ? {} : { ca: options.certificateAuthorities }),
+            // Then the certificate itself is looked at, before a byte is sent.
+            ...(options.fingerprint === undefined ? {} : { rejectUnauthorized: false }),
           });
     this.#socket.setNoDelay(true);
     this.#socket.setKeepAlive(true, 30_000);
@@ -89,6 +93,7 @@ export class Upstream {
       const upstream = new Upstream(target, address, options);
       try {
         await upstream.#connected(target.scheme, clock, timeoutMs, signal);
+        if (target.scheme === 'rtsps' && options.fingerprint !== undefined) upstream.#verify(options.fingerprint);
         return upstream;
       } catch (error) {
         upstream.destroy();
@@ -126,6 +131,16 @@ export class Upstream {
       if (signal?.aborted) onAbort();
       else signal?.addEventListener('abort', onAbort, { once: true });
     });
+  }
+
+  #verify(fingerprint: string): void {
+    const certificate = (this.#socket as TLSSocket).getPeerCertificate();
+    // Without a certificate there is an empty object.
+    if ((certificate.fingerprint256 ?? '').replaceAll(':', '') === fingerprint) return;
+    throw new StreamError(
+      'certificate-invalid',
+      "The camera's certificate is not the one with the configured fingerprint.",
+    );
   }
 
   /** Starts reading. When the connection has ended in the meantime, `onClose` is called soon. */

@@ -7,6 +7,7 @@ import type { WebSocket } from 'ws';
 import { UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
 import { CloseCode, closeReason } from '../shared/proxy-protocol.js';
 import { redactUrl } from '../shared/rtsp-url.js';
+import type { TokenBucket } from './token-bucket.js';
 
 export interface ViewerHandlers {
   /** @param bytes - never written to again */
@@ -15,6 +16,14 @@ export interface ViewerHandlers {
   onDrain(): void;
   /** Once: the viewer has closed, vanished, or been closed. */
   onClose(): void;
+}
+
+/** How much a viewer may send; null is without limit. */
+export interface ViewerRates {
+  messages: TokenBucket | null;
+  bytes: TokenBucket | null;
+  /** In milliseconds. */
+  now(): number;
 }
 
 /** RFC 6455, 7.4.1: the end that both sides wanted. */
@@ -29,6 +38,14 @@ export class Viewer {
   #closeSentence: string | null = null;
   #isPaused = false;
   #bytesSent = 0;
+  #bytesReceived = 0;
+  /** What came before anybody listened; the viewer is paused then. */
+  #early: Uint8Array[] = [];
+  /** Stands between the viewer's bytes and the handlers: what it hands to `pass` goes on. */
+  filter: ((bytes: Uint8Array) => void) | null = null;
+  #rates: ViewerRates | null = null;
+  /** Bytes both ways at the last look, and since when they are the same. */
+  #lastActivity = { bytes: 0, since: 0 };
   /** Bytes received, and bytes gone out, at the last look. */
   #lastSigns = { received: 0, sent: 0 };
 
@@ -41,9 +58,13 @@ export class Viewer {
     this.#socket = socket;
     webSocket.on('message', (data: Buffer, isBinary) => {
       if (this.#closeCode !== null) return;
-      if (isBinary) this.#handlers?.onData(data);
-      else this.close(CloseCode.notRtsp, 'RTSP over WebSocket has binary messages only (got text).');
+      this.#bytesReceived += data.length;
+      if (!this.#isWithinRates(data.length)) return;
+      if (!isBinary) this.close(CloseCode.notRtsp, 'RTSP over WebSocket has binary messages only (got text).');
+      else if (this.filter === null) this.pass(data);
+      else this.filter(data);
     });
+    webSocket.on('ping', (data: Buffer) => this.#isWithinRates(data.length));
     // The reason is in the close event that follows.
     webSocket.on('error', () => {});
     webSocket.on('close', () => this.#ended());
@@ -53,7 +74,39 @@ export class Viewer {
   /** Starts to listen; when the viewer has gone already, `onClose` is called soon. */
   attach(handlers: ViewerHandlers): void {
     this.#handlers = handlers;
-    if (this.#isClosed) queueMicrotask(() => handlers.onClose());
+    if (this.#isClosed) {
+      queueMicrotask(() => handlers.onClose());
+      return;
+    }
+    if (this.#isPaused) this.resume();
+    const early = this.#early;
+    this.#early = [];
+    for (const bytes of early) handlers.onData(bytes);
+  }
+
+  /** Hands bytes to the handlers, at once or when there are some. */
+  pass(bytes: Uint8Array): void {
+    if (this.#closeCode !== null) return;
+    if (this.#handlers !== null) {
+      this.#handlers.onData(bytes);
+      return;
+    }
+    this.#early.push(bytes);
+    if (!this.#isPaused) this.pause();
+  }
+
+  /** Bounds what the viewer may send; beyond it, it is closed with 4429. */
+  limitRates(rates: ViewerRates): void {
+    this.#rates = rates;
+  }
+
+  #isWithinRates(length: number): boolean {
+    const rates = this.#rates;
+    if (rates === null || this.#closeCode !== null) return true;
+    const now = rates.now();
+    const isWithin = (rates.messages?.take(1, now) ?? true) && (rates.bytes?.take(length, now) ?? true);
+    if (!isWithin) this.close(CloseCode.limitReached, 'The viewer sends more than it may.');
+    return isWithin;
   }
 
   /** Whether bytes can still be sent. */
@@ -128,6 +181,16 @@ export class Viewer {
     const lives = received !== last.received || (waiting > 0 && sent !== last.sent);
     if (!lives && (!this.#isPaused || waiting > 0)) this.#webSocket.terminate();
     else if (!this.#isPaused) this.#webSocket.ping();
+  }
+
+  /** Closes a viewer that nothing has come from or gone to, pings apart, for so long. */
+  checkIdle(now: number, timeoutMs: number): void {
+    const bytes = this.#bytesSent + this.#bytesReceived;
+    const last = this.#lastActivity;
+    if (bytes !== last.bytes || last.since === 0) this.#lastActivity = { bytes, since: now };
+    else if (now - last.since >= timeoutMs) {
+      this.close(CloseCode.limitReached, `Nothing was sent or received for ${timeoutMs} ms.`);
+    }
   }
 
   /** Closes with one of the proxy's codes and a sentence for a person, cut to what fits. Only the first call counts. */

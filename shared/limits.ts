@@ -120,3 +120,53 @@ export const MAX_AUDIO_CHANNELS = 8;
 
 /** Samples a second that a session description may declare for PCM. */
 export const MAX_AUDIO_SAMPLE_RATE = 192_000;
+
+// The proxy's doors.
+/** Characters of an access token: a cookie's whole size in browsers. */
+export const MAX_TOKEN_LENGTH = 4_096;
+/** Names and globs of cameras in one token that are looked at. */
+export const MAX_CAMERA_PATTERNS = 1_000;
+/** From a token's issue until it is no longer accepted in a URL, which histories and logs keep. */
+export const MAX_QUERY_TOKEN_AGE_MS = 60_000;
+/** How long a token's signature, once checked, need not be checked again. */
+export const TOKEN_CACHE_MS = 10_000;
+/** For the verdict whether a viewer may enter; the portal's own answer has half of it. */
+export const AUTHORIZATION_TIMEOUT_MS = 8_000;
+/** How long the portal's answer is used again for the same viewer and camera. */
+export const FORWARD_CACHE_MS = 10_000;
+/** Between two questions to the portal about a running connection. */
+export const FORWARD_RECHECK_MS = 300_000;
+/** Questions to the portal that may be under way at once. */
+export const MAX_FORWARD_REQUESTS = 256;
+/** Answers of the portal that are kept. */
+export const MAX_CACHED_VERDICTS = 10_000;
+/** Cameras of one list that are asked about at once. */
+export const MAX_LISTING_QUESTIONS = 16;
+/** Between two attempts to ask about a running connection when nobody answers, and how long that goes on. */
+export const REAUTHORIZATION_RETRY_MS = 10_000;
+export const REAUTHORIZATION_GRACE_MS = 60_000;
+/** The longest single timer: Node's overflow at 25 days, and clocks are set meanwhile. */
+export const MAX_TIMER_MS = 3_600_000;
+/** Connections of viewers in all: 100 KB each, in a container of 1 GB. */
+export const MAX_CONNECTIONS = 10_000;
+/** The same from one address: an office behind one router, each with a wall of cameras. */
+export const MAX_CONNECTIONS_PER_ADDRESS = 2_000;
+/** New connections a second from one address, and for how many seconds' worth at once: that office after a restart. */
+export const MAX_HANDSHAKES_PER_SECOND = 200;
+export const HANDSHAKE_BURST_SECONDS = 20;
+/** Addresses whose handshakes are counted apart. */
+export const MAX_TRACKED_ADDRESSES = 10_000;
+/** Messages a second from one viewer: keep-alives and receiver reports are a few, a page that records sends some 100. */
+export const MAX_VIEWER_MESSAGES_PER_SECOND = 500;
+/** Bytes a second from one viewer: a recording in 4K. */
+export const MAX_VIEWER_BYTES_PER_SECOND = 8_388_608;
+/** For how many seconds' worth of the last two a viewer may send at once. */
+export const VIEWER_BURST_SECONDS = 4;
+/** Without a byte from or to a viewer, answers to pings apart: its camera has forgotten it by now. */
+export const VIEWER_IDLE_TIMEOUT_MS = 300_000;
+/** Bytes of a file with a secret, a key or certificates: a bundle of all public authorities has some 220,000. */
+export const MAX_SECRET_BYTES = 1_048_576;
+/** Between two looks whether certificate files have changed. */
+export const CERTIFICATE_POLL_MS = 10_000;
+/** For a TLS handshake of a viewer. */
+export const TLS_HANDSHAKE_TIMEOUT_MS = 10_000;

@@ -21,6 +21,8 @@ export const CAMERA_NAME_PATTERN = /^[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?$/;
 /** Close codes that the proxy sends, with the failure each one means to a player. */
 export const CloseCode = {
   goingDown: 1001,
+  /** Who may enter cannot be found out just now (IANA's registry of close codes); players come again later. */
+  tryAgainLater: 1013,
   notRtsp: 4400,
   tokenInvalid: 4401,
   forbidden: 4403,

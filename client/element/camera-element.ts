@@ -28,6 +28,7 @@ export abstract class CameraElement extends MediaElement {
     proxy: {},
     username: {},
     password: {},
+    token: {},
     autoplay: { type: Boolean, reflect: true, useDefault: true },
     controls: { type: Boolean, reflect: true, useDefault: true },
     loop: { type: Boolean, reflect: true, useDefault: true },
@@ -42,6 +43,8 @@ export abstract class CameraElement extends MediaElement {
   declare proxy: string;
   declare username: string;
   declare password: string;
+  /** The access token for the proxy, or a function that gets one; asked anew before each connection and as play goes on. */
+  declare token: string | (() => string | Promise<string>);
   declare autoplay: boolean;
   declare controls: boolean;
   declare loop: boolean;
@@ -80,7 +83,7 @@ export abstract class CameraElement extends MediaElement {
 
   constructor() {
     super();
-    this.src = this.proxy = this.username = this.password = this.poster = this.label = '';
+    this.src = this.proxy = this.username = this.password = this.token = this.poster = this.label = '';
     this.autoplay = this.controls = this.loop = this.defaultMuted = this.disablePictureInPicture = false;
   }
 
@@ -224,6 +227,12 @@ export abstract class CameraElement extends MediaElement {
     return this.#source !== null;
   }
 
+  /** What `token` is when it is needed: a page may set it later, and another one. */
+  readonly #tokens = {
+    get: (): string | Promise<string> => (typeof this.token === 'function' ? this.token() : this.token) ?? '',
+    isRenewable: () => typeof this.token === 'function',
+  };
+
   #currentSourceKey(): string {
     return JSON.stringify([this.src, this.proxy, this.username, this.password]);
   }
@@ -251,7 +260,8 @@ export abstract class CameraElement extends MediaElement {
     try {
       const { src, username, password } = this;
       const proxy = this.proxy || CameraElement.defaultProxy;
-      this.#source = resolveSource({ src, proxy, username, password }, document.baseURI);
+      const source = resolveSource({ src, proxy, username, password }, document.baseURI);
+      this.#source = source && { ...source, tokens: this.#tokens };
     } catch (thrown) {
       failure = StreamError.from(thrown, 'invalid-url', 'This src cannot be played.');
     }

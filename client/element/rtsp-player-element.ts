@@ -22,6 +22,7 @@ const INTERFACE_DELAY_MS = 150;
  * @attr {string} proxy - WebSocket URL of the proxy. The served bundle takes `./rtsp` beside itself.
  * @attr {string} username - For a camera that asks for credentials.
  * @attr {string} password - For a camera that asks for credentials.
+ * @attr {string} token - Access token for the proxy; as a property it may be a function, also an async one.
  * @attr {boolean} autoplay - Connects as soon as it is in the page; muted if the browser allows no sound.
  * @attr {boolean} muted - Starts without sound.
  * @attr {boolean} controls - Shows the control bar and takes the keyboard's keys.

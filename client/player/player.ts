@@ -7,6 +7,7 @@ import type { AccessUnit } from '../codec/access-unit.js';
 import type { Latency } from '../playback/latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from '../playback/media-source.js';
 import { MediaSourceSink, type MediaSourceSinkStats } from '../playback/media-source-sink.js';
+import type { AccessTokens } from '../rtsp/access-token.js';
 import { parseRange } from '../rtsp/headers.js';
 import { WebSocketTransport } from '../transport/websocket.js';
 import { Receiver } from './receiver.js';
@@ -39,6 +40,8 @@ export interface PlayerSource {
   /** The WebSocket that leads there. */
   webSocketUrl: string;
   credentials: Credentials | null;
+  /** For a proxy that wants to know who is there. */
+  tokens?: AccessTokens;
 }
 
 export interface PlayerOptions {
@@ -305,9 +308,9 @@ export class Player {
     let receiver: Receiver;
     try {
       const transport = new WebSocketTransport(this.#source.webSocketUrl, { clock: this.#clock });
-      const { url, credentials } = this.#source;
+      const { url, credentials, tokens = null } = this.#source;
       receiver = new Receiver(
-        { transport, url, credentials, clock: this.#clock, logger: this.#logger },
+        { transport, url, credentials, tokens, clock: this.#clock, logger: this.#logger },
         {
           onTracks: (tracks, description) => this.#onTracks(tracks, description),
           onPacket: (track) => this.#onPacket(track),
@@ -455,7 +458,8 @@ export class Player {
     this.#disconnect();
     if (this.#state === 'paused') return;
     this.#error = error;
-    const delay = this.#reconnect.plan(error.retry);
+    const isRenewable = error.retry === 'new-token' && this.#source.tokens?.isRenewable();
+    const delay = this.#reconnect.plan(isRenewable ? 'back-off' : error.retry);
     if (delay === null) {
       this.#setState('error');
       // Settles a play() that waits for the first frame.

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../../shared/logger.js';
 import type { MediaDescription, MediaFormat, SessionDescription } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import { type DepacketizerClass, hasDepacketizer, loadDepacketizer } from '../depacketizer/registry.js';
+import type { AccessTokens } from '../rtsp/access-token.js';
 import { type PlayResult, RtspSession } from '../rtsp/session.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
 import { TrackReceiver, type TrackReceiverHandlers } from './track-receiver.js';
@@ -22,6 +23,8 @@ export interface ReceiverOptions {
   /** rtsp:// or rtsps:// URL; credentials in it are used and taken out. */
   url: string;
   credentials?: Credentials | null;
+  /** For the proxy. */
+  tokens?: AccessTokens | null;
   clock: Clock;
   logger?: Logger;
 }
@@ -73,6 +76,7 @@ export class Receiver {
         transport: options.transport,
         url: options.url,
         credentials: options.credentials ?? null,
+        tokens: options.tokens ?? null,
         clock: options.clock,
         logger: options.logger ?? silentLogger,
       },

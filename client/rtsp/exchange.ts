@@ -28,6 +28,9 @@ export class Exchange {
   #authenticator: Authenticator | null = null;
   #knowsScheme = true;
   #sessionId: string | null = null;
+  /** For the proxy, with the next request and no other. */
+  #token = '';
+  #sentToken = '';
   #timeoutMs = DEFAULT_SESSION_TIMEOUT_MS;
   #publicMethods: ReadonlySet<string> | null = null;
   readonly #unavailableMethods = new Set<string>();
@@ -35,6 +38,11 @@ export class Exchange {
   constructor(requester: Requester, credentials: Credentials | null) {
     this.#requester = requester;
     this.#credentials = credentials;
+  }
+
+  /** Sends this token with the next request, unless the proxy has it already. */
+  set token(token: string) {
+    this.#token = token;
   }
 
   /** The session's id, null before a SETUP was accepted or when the server gave none. */
@@ -102,6 +110,10 @@ export class Exchange {
     const headers: [string, string][] = [];
     const authorization = this.#authenticator?.authorize(method, url) ?? null;
     if (authorization !== null) headers.push(['Authorization', authorization]);
+    if (this.#token !== this.#sentToken && this.#token !== '') {
+      headers.push(['Proxy-Authorization', `Bearer ${this.#token}`]);
+      this.#sentToken = this.#token;
+    }
     if (this.#sessionId !== null) headers.push(['Session', this.#sessionId]);
     return headers;
   }

@@ -11,6 +11,7 @@ import {
   type SessionDescription,
 } from '../../shared/session-description.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
+import { type AccessTokens, fetchToken } from './access-token.js';
 import { Exchange } from './exchange.js';
 import { formatTransport, parseRange, parseTransport } from './headers.js';
 import { InterleavedChannels, type InterleavedChannelsStats } from './interleaved-channels.js';
@@ -37,6 +38,8 @@ export interface RtspSessionOptions {
   /** rtsp:// or rtsps:// URL; credentials in it are used, unless there are others, and are not sent as part of it. */
   url: string;
   credentials?: Credentials | null;
+  /** For a proxy that wants to know who is there; renewed with the keep-alive. */
+  tokens?: AccessTokens | null;
   clock: Clock;
   logger?: Logger;
   userAgent?: string;
@@ -99,6 +102,8 @@ export class RtspSession {
   readonly #exchange: Exchange;
   readonly #channels: InterleavedChannels;
   readonly #keepAlive: KeepAlive;
+  readonly #tokens: AccessTokens | null;
+  readonly #clock: Clock;
 
   #state: RtspSessionState = 'idle';
   #wasConnected = false;
@@ -128,6 +133,8 @@ export class RtspSession {
     this.#base = this.#url;
     this.#aggregateUrls = [this.#url];
     this.#handlers = handlers;
+    this.#tokens = options.tokens ?? null;
+    this.#clock = options.clock;
     this.#logger = options.logger ?? silentLogger;
     this.#channels = new InterleavedChannels(handlers);
     this.#requester = new Requester({
@@ -152,7 +159,11 @@ export class RtspSession {
       clock: options.clock,
       timeoutMs: () => this.#exchange.timeoutMs,
       supports: (method) => this.#exchange.supports(method),
-      send: async (method) => isSuccess(await this.#exchange.send(method, this.#aggregateUrl)),
+      send: async (method) => {
+        // The last one is good for a while yet.
+        if (this.#tokens !== null) await this.#renewToken().catch(() => {});
+        return isSuccess(await this.#exchange.send(method, this.#aggregateUrl));
+      },
     });
   }
 
@@ -189,6 +200,7 @@ export class RtspSession {
     this.#require('connect', 'idle');
     this.#state = 'connecting';
     try {
+      if (this.#tokens !== null) await this.#renewToken();
       await this.#requester.open(signal);
     } catch (thrown) {
       this.#state = 'closed';
@@ -198,6 +210,10 @@ export class RtspSession {
     this.#require('connect', 'connecting');
     this.#wasConnected = true;
     this.#state = 'init';
+  }
+
+  async #renewToken(): Promise<void> {
+    if (this.#tokens !== null) this.#exchange.token = await fetchToken(this.#tokens, this.#clock);
   }
 
   /**

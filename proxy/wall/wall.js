@@ -40,14 +40,19 @@ function show(wanted) {
   for (const id of sections) find(`#${id}`).hidden = id !== wanted;
 }
 
+/** An access token for somebody whom a portal sends here with one; not kept where histories are. */
+const token = new URLSearchParams(location.search).get('token') ?? '';
+if (token !== '') history.replaceState(null, '', location.pathname + location.hash);
+
 // Loading
 
 /** @returns {Promise<Camera[]>} */
 async function loadCameras() {
   const response = await fetch('./cameras', {
-    headers: { accept: 'application/json' },
+    headers: { accept: 'application/json', ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
     signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
   });
+  if (response.status === 401) throw new Error('Sign in first: the proxy wants to know who is there.');
   if (!response.ok) throw new Error(`The proxy answered with status ${response.status}.`);
   const list = await response.json();
   if (!Array.isArray(list)) throw new Error('The proxy answered with something that is not a list of cameras.');
@@ -91,6 +96,7 @@ async function reloadWhenReachable() {
 function createTile(camera) {
   const tile = document.importNode(find('#tile').content, true).firstElementChild;
   const player = find('rtsp-player', tile);
+  player.token = token;
   const streams = find('.stream', tile);
   tile.id = `camera-${camera.name}`;
   tiles.set(camera.name, tile);

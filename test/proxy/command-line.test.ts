@@ -115,7 +115,7 @@ describe('the program', () => {
   test('warns of what cannot work and of what others can see', async () => {
     const nothing = run('cli', '--listen', '127.0.0.1:0');
     await nothing.port();
-    const everybody = run('cli', '--listen', '0.0.0.0:0', '--camera', 'front=rtsp://10.0.0.7/');
+    const everybody = run('cli', '--listen', '0.0.0.0:0', '--camera', 'front=rtsp://10.0.0.7/', '--insecure-public');
     await within(
       (async () => {
         while (!/Open http:\/\/localhost:\d+\//.test(everybody.stdout()))

@@ -265,7 +265,7 @@ describe('the proxy’s own server', () => {
   });
 
   test('says when others can reach it', async () => {
-    const server = await startRtspProxyServer({ listen: { host: '0.0.0.0', port: 0 } });
+    const server = await startRtspProxyServer({ listen: { host: '0.0.0.0', port: 0 }, insecurePublic: true });
     assert.equal(server.isPublic, true);
     assert.equal(server.urls[0], `http://localhost:${server.port}/`);
     await server.close();

@@ -134,5 +134,6 @@ if (process.argv.includes('--clean')) rmSync(join(root, 'dist'), { recursive: tr
 compile(['shared', 'client', 'proxy']);
 await bundleElement();
 for (const folder of ['proxy/demo', 'proxy/wall']) copyStaticFiles(folder);
+copyWhenChanged(join(root, 'proxy/config-schema.json'), join(root, 'dist/proxy/config-schema.json'));
 chmodSync(join(root, 'dist/proxy/cli.js'), 0o755);
 if (process.argv.includes('--with-tests')) compile(['.']);
