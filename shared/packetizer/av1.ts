@@ -36,7 +36,10 @@ export class Av1Packetizer implements Packetizer {
 
   /** @param unit - OBUs, one or all those of a temporal unit, with or without their sizes; delimiters are left out */
   packetize(unit: Uint8Array | readonly Uint8Array[], rtpTimestamp: number): Uint8Array[] {
-    const obus = (unit instanceof Uint8Array ? [unit] : unit).filter(isSent).map(withoutSize);
+    const obus = (unit instanceof Uint8Array ? [unit] : unit)
+      .filter(isSent)
+      .map(withoutSize)
+      .filter((obu) => obu.length > 0);
     const payloads = obus.length === 0 ? [] : this.#fill(obus);
     const first = payloads[0]?.[0];
     if (first !== undefined && obus.some((obu) => typeOf(obu) === SEQUENCE_HEADER)) {
@@ -96,6 +99,7 @@ function withoutSize(obu: Uint8Array): Uint8Array {
   const headerBytes = (header & HAS_EXTENSION) === 0 ? 1 : 2;
   let position = headerBytes;
   while (((obu[position] ?? 0) & 0x80) !== 0) position++;
+  if (position >= obu.length) return new Uint8Array(0); // cut short: there is nothing to send
   const bytes = new Uint8Array(headerBytes + obu.length - position - 1);
   bytes.set(obu.subarray(0, headerBytes));
   bytes[0] = header & ~HAS_SIZE;
