@@ -28,6 +28,8 @@ export const MAX_MEDIA = 32;
 export const MAX_ACCESS_UNIT_BYTES = 8 * 1_048_576;
 /** NAL units of one access unit. */
 export const MAX_NAL_UNITS = 256;
+/** OBUs of one AV1 temporal unit: frames of several layers, each in many tile groups. */
+export const MAX_OBUS = 1_024;
 /** Packets that carry one access unit: the largest one in packets of 512 bytes. Each keeps its chunk of memory alive. */
 export const MAX_ACCESS_UNIT_PACKETS = 16_384;
 /** Audio access units in one packet: more than fit into an Ethernet frame even at 6 bytes each. */

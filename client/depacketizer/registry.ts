@@ -16,6 +16,7 @@ const depacketizers: ReadonlyMap<string, () => Promise<DepacketizerClass>> = new
 >([
   ['H264', async () => H264Depacketizer],
   ['H265', async () => (await import('./h265.js')).H265Depacketizer],
+  ['AV1', async () => (await import('./av1.js')).Av1Depacketizer],
   ['MPEG4-GENERIC', async () => (await import('./aac.js')).AacDepacketizer],
   ['OPUS', async () => (await import('./opus.js')).OpusDepacketizer],
   ['PCMU', loadPcm],

@@ -93,6 +93,28 @@ for (const [what, options] of [
   });
 }
 
+for (const [what, options] of [
+  ['H.265', {}],
+  ['H.265 with reordered frames, and audio', { audio: true, bFrames: 3 }],
+] as const) {
+  test(`a file's ${what}: the recording decodes to the same frames`, { timeout: 90_000 }, async () => {
+    const file = await keep(makeMediaFile({ codec: 'h265', seconds: 3, ...options }));
+    const tracks: ('h265' | 'audio')[] = 'audio' in options ? ['h265', 'audio'] : ['h265'];
+    const camera = await keep(startGStreamerCamera({ mounts: [{ path: '/file', file: { path: file.path, tracks } }] }));
+    const { path, warnings } = await record(what.replaceAll(/\W/g, '-'), camera.url('/file'));
+    assert.deepEqual(warnings, []);
+    const expected = await frameHashes(file.path);
+    assert.equal(expected.length, 75);
+    assert.deepEqual(await frameHashes(path), expected);
+    const { streams } = await probe(path);
+    assert.deepEqual(
+      streams.map((stream) => stream.codec_name),
+      'audio' in options ? ['hevc', 'aac'] : ['hevc'],
+    );
+    assert.ok(Math.abs(Number(streams[0]?.duration) - 3) < 0.1, `the video lasts ${streams[0]?.duration} s`);
+  });
+}
+
 test('a live camera with Digest over TLS, stopped by the caller', { timeout: 60_000 }, async () => {
   const tls = await keep(makeCertificate());
   const users = { scheme: 'digest', username: 'viewer', password: 'p@ss/w:rd' } as const;

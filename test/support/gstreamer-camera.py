@@ -164,7 +164,11 @@ def coded(audio, queue, index):
 
 
 def file_launch(file):
-    branches = {'video': 'h264parse ! rtph264pay config-interval=-1', 'audio': 'aacparse ! rtpmp4gpay'}
+    branches = {
+        'video': 'h264parse ! rtph264pay config-interval=-1',
+        'h265': 'h265parse ! rtph265pay config-interval=-1 aggregate-mode=zero-latency',
+        'audio': 'aacparse ! rtpmp4gpay',
+    }
     parts = [f'filesrc location="{file["path"]}" ! qtdemux name=demux']
     for index, kind in enumerate(file['tracks']):
         parts.append(f'demux. ! queue ! {branches[kind]} name=pay{index} pt={96 + index}')

@@ -48,8 +48,8 @@ export interface Mount {
   video?: LiveVideo | true;
   /** `true` or `{}`: stereo, 48 kHz. */
   audio?: LiveAudio | true;
-  /** An MP4 file instead, seekable; `tracks` as the file has them. */
-  file?: { path: string; tracks: ('video' | 'audio')[] };
+  /** An MP4 file instead, seekable; `tracks` as the file has them: `video` is H.264. */
+  file?: { path: string; tracks: ('video' | 'h265' | 'audio')[] };
   /** Whether all viewers see one encoder's stream (then later ones start between key frames); default false. */
   shared?: boolean;
   /** Refuses RTP over the RTSP connection with 461. */

@@ -10,6 +10,8 @@ export interface MediaFileOptions {
   keyInterval?: number;
   /** Frames that refer to later ones; 0 as cameras do. */
   bFrames?: number;
+  /** Default: H.264. */
+  codec?: 'h264' | 'h265';
   /** AAC, stereo, 48 kHz. */
   audio?: boolean;
 }
@@ -19,16 +21,20 @@ export interface MediaFile {
   remove(): Promise<void>;
 }
 
-/** Makes an MP4 file of a moving test picture (320×180, H.264 high) and, if wanted, a tone. */
+const encoders = {
+  h264: ['-c:v', 'libx264', '-preset', 'veryfast', '-threads', '1'],
+  h265: ['-c:v', 'libx265', '-preset', 'ultrafast', '-tag:v', 'hvc1', '-x265-params', 'log-level=none:pools=1'],
+} as const;
+
+/** Makes an MP4 file of a moving test picture (320×180, H.264 high or H.265 main) and, if wanted, a tone. */
 export async function makeMediaFile(options: MediaFileOptions = {}): Promise<MediaFile> {
-  const { seconds = 4, frameRate = 25, keyInterval = 25, bFrames = 0, audio = false } = options;
+  const { seconds = 4, frameRate = 25, keyInterval = 25, bFrames = 0, codec = 'h264', audio = false } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rtsp-media-'));
   const path = join(folder, 'clip.mp4');
   await runProgram('ffmpeg', [
     ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=${frameRate}:duration=${seconds}`],
     ...(audio ? ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:duration=${seconds}`, '-ac', '2'] : []),
-    ...['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-threads', '1'],
-    ...['-g', `${keyInterval}`, '-bf', `${bFrames}`],
+    ...['-pix_fmt', 'yuv420p', '-g', `${keyInterval}`, '-bf', `${bFrames}`, ...encoders[codec]],
     ...(audio ? ['-c:a', 'aac', '-b:a', '96k'] : []),
     ...['-movflags', '+faststart', path],
   ]);

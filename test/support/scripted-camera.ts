@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { H264Packetizer } from '../../shared/packetizer/h264.js';
+import type { Packetizer, PacketizerOptions } from '../../shared/packetizer/packetizer.js';
 import { RtspHeaders, type RtspRequest, serializeInterleaved, serializeResponse } from '../../shared/rtsp-message.js';
 import { RtspReader } from '../../shared/rtsp-reader.js';
 import { type H264Clip, h264Clip } from './h264-clip.js';
@@ -51,10 +52,19 @@ export interface ScriptedCameraOptions {
   on?: Readonly<Record<string, RequestHandler>>;
   /** Runs before anything is read, with the connection's place in order from 1. */
   onConnection?: (connection: ScriptedConnection, count: number) => void;
+  /** What it plays in a loop; an H.264 clip by default. `sdp` has to say so. */
+  media?: ScriptedMedia;
   /** Replaces the healthy camera's session description. */
   sdp?: string;
   /** After this many bytes sent on a connection, it is closed in mid-write. */
   cutAfterBytes?: number;
+}
+
+export interface ScriptedMedia {
+  /** As the packetizer takes them; the first one is a key frame. */
+  readonly accessUnits: readonly (readonly Uint8Array[])[];
+  readonly frameRate: number;
+  readonly Packetizer: new (options: PacketizerOptions) => Packetizer;
 }
 
 const host = '127.0.0.1';
@@ -139,7 +149,8 @@ function serve(
   onRequest: (request: RtspRequest) => void,
 ): ScriptedConnection {
   const requests: RtspRequest[] = [];
-  const packetizer = new H264Packetizer({ payloadType, ssrc: 0x12345678, sequenceNumber: 1_000 });
+  const media = options.media ?? { ...clip, Packetizer: H264Packetizer };
+  const packetizer = new media.Packetizer({ payloadType, ssrc: 0x12345678, sequenceNumber: 1_000 });
   let bytesLeft = options.cutAfterBytes ?? Number.POSITIVE_INFINITY;
   let channel = 0;
   let isSetUp = false;
@@ -231,7 +242,7 @@ function serve(
       }
     },
     startMedia() {
-      mediaTimer ??= setInterval(sendFrame, 1_000 / clip.frameRate);
+      mediaTimer ??= setInterval(sendFrame, 1_000 / media.frameRate);
     },
     stopMedia() {
       if (mediaTimer !== null) clearInterval(mediaTimer);
@@ -248,12 +259,12 @@ function serve(
   };
 
   function rtpTime(frameNumber: number): number {
-    return (frameNumber * (clockRate / clip.frameRate)) >>> 0;
+    return (frameNumber * (clockRate / media.frameRate)) >>> 0;
   }
 
   function sendFrame(): void {
-    const nalUnits = clip.accessUnits[frame % clip.accessUnits.length] ?? [];
-    for (const packet of packetizer.packetize([...nalUnits], rtpTime(frame))) {
+    const unit = media.accessUnits[frame % media.accessUnits.length] ?? [];
+    for (const packet of packetizer.packetize([...unit], rtpTime(frame))) {
       connection.send(serializeInterleaved(channel, packet));
     }
     frame++;

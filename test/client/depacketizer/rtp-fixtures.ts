@@ -91,6 +91,28 @@ export function fuA(nalUnit: Uint8Array, ...sizes: readonly number[]): Uint8Arra
   return payloads;
 }
 
+/** An aggregation packet's payload (RFC 7798, 4.4.2), of the base layer. */
+export function aggregationPacket(...nalUnits: readonly Uint8Array[]): Uint8Array {
+  const parts: Uint8Array[] = [Uint8Array.of(0x60, 0x01)];
+  for (const nalUnit of nalUnits) parts.push(Uint8Array.of(nalUnit.length >> 8, nalUnit.length & 0xff), nalUnit);
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Fragmentation units (RFC 7798, 4.4.3) with these numbers of media bytes, the last one taking the rest. */
+export function fragmentationUnits(nalUnit: Uint8Array, ...sizes: readonly number[]): Uint8Array[] {
+  const [first = 0, second = 0] = nalUnit;
+  const payloads: Uint8Array[] = [];
+  let position = 2;
+  for (let index = 0; index <= sizes.length; index++) {
+    const end = index === sizes.length ? nalUnit.length : position + (sizes[index] ?? 0);
+    const flags = (index === 0 ? 0x80 : 0) | (index === sizes.length ? 0x40 : 0);
+    const head = Uint8Array.of((first & 0x81) | (49 << 1), second, flags | ((first >>> 1) & 0x3f));
+    payloads.push(new Uint8Array(Buffer.concat([head, nalUnit.subarray(position, end)])));
+    position = end;
+  }
+  return payloads;
+}
+
 /** The NAL units of a sample, in hexadecimal; fails where lengths and bytes do not fit. */
 export function nalUnitsOf(unit: AccessUnit): string[] {
   const sample = Buffer.concat(unit.pieces);

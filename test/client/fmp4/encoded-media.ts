@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { parseAdtsHeader } from '../../../client/codec/aac.js';
+import { ObuType, obuTypeOf, readLeb128 } from '../../../client/codec/av1.js';
 import { splitAnnexB } from '../../../client/codec/nal-unit.js';
 
 /** Media made and judged by FFmpeg. */
@@ -38,6 +39,22 @@ export async function readAccessUnits(
   for (const nalUnit of splitAnnexB(await readFile(path))) {
     if (isDelimiter(nalUnit)) units.push([]);
     units.at(-1)?.push(nalUnit);
+  }
+  return units;
+}
+
+/** The OBUs of each temporal unit of a file of OBUs with sizes, the delimiters included. */
+export async function readTemporalUnits(path: string): Promise<Uint8Array[][]> {
+  const data = new Uint8Array(await readFile(path));
+  const units: Uint8Array[][] = [];
+  for (let position = 0; position < data.length; ) {
+    const header = data[position] ?? 0;
+    const size = readLeb128(data, position + ((header & 4) === 0 ? 1 : 2));
+    if ((header & 2) === 0 || size === null) throw new Error(`No OBU with a size at ${position}.`);
+    const end = size.next + size.value;
+    if (obuTypeOf(header) === ObuType.temporalDelimiter) units.push([]);
+    units.at(-1)?.push(data.subarray(position, end));
+    position = end;
   }
   return units;
 }

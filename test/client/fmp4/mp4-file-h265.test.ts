@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { h265TypeOf } from '../../../client/codec/h265.js';
+import { h265TypeOf, parseH265SliceStart } from '../../../client/codec/h265.js';
+import { H265ParameterSets } from '../../../client/codec/h265-parameter-sets.js';
+import { H265PictureOrder } from '../../../client/codec/h265-picture-order.js';
 import { H265Depacketizer } from '../../../client/depacketizer/h265.js';
 import { H265Packetizer } from '../../../shared/packetizer/h265.js';
 import { ffmpeg, ffprobe, frameHashes, readAccessUnits } from './encoded-media.js';
@@ -121,3 +123,54 @@ test('an open group that is joined late: leading pictures that refer to what nev
   assert.equal(found.length, depacketizer.stats.accessUnits);
   assert.deepEqual(found, expected.slice(-found.length));
 });
+
+test('an intra refresh that is joined late is right once it has gone round', async () => {
+  // Nothing that reaches from what is not yet right into what is: loop filters, predictions of motion and intra pictures.
+  const closed = 'no-deblock=1:no-sao=1:no-temporal-mvp=1:constrained-intra=1';
+  const source = await encode('late', '320x240', `keyint=15:intra-refresh=1:bframes=0:${closed}`);
+  const expected = await frameHashes(source, 'v:0');
+  // Recovery in 14 pictures, exactly: x265 repeats the parameter sets when a refresh begins, but leaves this out.
+  const recoveryPoint = Uint8Array.of(0x4e, 0x01, 6, 2, 0x0e, 0x50, 0x80);
+  const units = (await readUnits(source)).map((unit) => {
+    const isRefresh = typesOf(unit).includes(33);
+    return isRefresh ? [...unit.slice(0, -1), recoveryPoint, ...unit.slice(-1)] : unit;
+  });
+  const isIrapUnit = (unit: readonly Uint8Array[]) => typesOf(unit).some((type) => type >= 16 && type <= 21);
+  assert.equal(units.filter(isIrapUnit).length, 1, 'the source has one IRAP picture, its first');
+  const { path, depacketizer } = await record('late', units.slice(4));
+  const { accessUnits, keyFrames } = depacketizer.stats;
+  assert.deepEqual({ accessUnits, keyFrames }, { accessUnits: 35, keyFrames: 3 });
+  const found = await frameHashes(path, 'v:0');
+  assert.deepEqual(found.slice(-20), expected.slice(-20));
+});
+
+for (const x265 of ['bframes=4:b-pyramid=1:b-adapt=0:open-gop=1:keyint=17:min-keyint=17', 'bframes=0:keyint=25']) {
+  test(`picture order counts are in the order in which FFmpeg shows the pictures (${x265})`, async () => {
+    const name = x265.replace(/\W/g, '_');
+    const units = await readUnits(await encode(name, '320x240', x265));
+    const sets = new H265ParameterSets();
+    const order = new H265PictureOrder();
+    // Starts anew at each IDR picture, as the order of what is shown does.
+    let sequence = 0;
+    const pictures = units.map((unit, index) => {
+      for (const nalUnit of unit) sets.add(nalUnit);
+      const slice = unit.find((nalUnit) => h265TypeOf(nalUnit[0] ?? 0) < 32) ?? new Uint8Array();
+      const type = h265TypeOf(slice[0] ?? 0);
+      const start = parseH265SliceStart(type, slice.subarray(2), (id) => sets.setsFor(id));
+      const bits = sets.setsFor(start?.ppsId ?? 0)?.sps.pictureOrderBits;
+      assert.ok(start?.pictureOrderLsb != null && bits !== undefined);
+      const isStart = type === 19 || type === 20;
+      if (isStart) sequence++;
+      const count = order.next(type, ((slice[1] ?? 0) & 7) - 1, start.pictureOrderLsb, bits, isStart);
+      return { index, sequence, count };
+    });
+    pictures.sort((a, b) => a.sequence - b.sequence || a.count - b.count);
+    const { path } = await record(name, units);
+    const frames = await ffprobe('-of', 'csv=p=0', '-show_entries', 'frame=pts', path);
+    const shown = [...frames.matchAll(/^(\d+)/gm)].map(([text]) => Number(text) / 3_600);
+    assert.deepEqual(
+      pictures.map(({ index }) => index),
+      shown,
+    );
+  });
+}
