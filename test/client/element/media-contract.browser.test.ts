@@ -74,7 +74,9 @@ describe('<rtsp-player> as a media element', () => {
     expect(seen).to.deep.equal(['play', 'statechange:connecting']);
     expect(element.paused).to.equal(false);
     expect(player().calls).to.deep.equal(['start', 'play']);
-    expect(player().options.source).to.deep.equal({
+    const { tokens, ...source } = player().options.source;
+    expect(await tokens?.get()).to.equal('');
+    expect(source).to.deep.equal({
       url: 'rtsp://front/',
       webSocketUrl: 'ws://proxy.example/rtsp/front/sub',
       credentials: { username: 'eve', password: 'x' },
