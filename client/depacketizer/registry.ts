@@ -15,7 +15,12 @@ const depacketizers: ReadonlyMap<string, () => Promise<DepacketizerClass>> = new
   () => Promise<DepacketizerClass>
 >([
   ['H264', async () => H264Depacketizer],
+  ['VP8', async () => (await import('./vp8.js')).Vp8Depacketizer],
+  ['VP9', async () => (await import('./vp9.js')).Vp9Depacketizer],
   ['MPEG4-GENERIC', async () => (await import('./aac.js')).AacDepacketizer],
+  ['MP4A-LATM', async () => (await import('./latm.js')).LatmDepacketizer],
+  ['OPUS', async () => (await import('./opus.js')).OpusDepacketizer],
+  ['MPA', async () => (await import('./mpa.js')).MpegAudioDepacketizer],
 ]);
 
 /** Whether there is a depacketizer for a format of a session description. */

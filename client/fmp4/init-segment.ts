@@ -4,7 +4,7 @@ import { ascii, box, concat, fixed16, fullBox, uint8, uint16, uint24, uint32, ui
 
 /**
  * Track configurations → the initialization segment of a fragmented MP4 file: `ftyp` and `moov` (ISO/IEC 14496-12;
- * sample entries: ISO/IEC 14496-14 and -15). It declares no duration anywhere, which is how Chromium tells a live stream.
+ * sample entries: ISO/IEC 14496-14 and -15, and the bindings of VP8, VP9 and Opus). It declares no duration anywhere, which is how Chromium tells a live stream.
  */
 
 /** A track as the initialization segment declares it. */
@@ -191,7 +191,11 @@ function sampleTable(config: TrackConfig): Uint8Array {
 }
 
 /** Configuration boxes of video by sample entry. */
-const configurationBoxes: ReadonlyMap<string, string> = new Map([['avc1', 'avcC']]);
+const configurationBoxes: ReadonlyMap<string, string> = new Map([
+  ['avc1', 'avcC'],
+  ['vp08', 'vpcC'],
+  ['vp09', 'vpcC'],
+]);
 
 function visualSampleEntry(config: VideoTrackConfig): Uint8Array {
   const [horizontal, vertical] = config.pixelAspect;
@@ -226,9 +230,6 @@ function configurationBox({ sampleEntry, codec }: VideoTrackConfig): string {
 }
 
 function audioSampleEntry(config: AudioTrackConfig): Uint8Array {
-  if (config.sampleEntry !== 'mp4a') {
-    throw new StreamError('codec-unsupported', `Sound of ${config.codec} cannot be put into MP4 here.`);
-  }
   return box(
     config.sampleEntry,
     zeros(6), // reserved
@@ -239,8 +240,19 @@ function audioSampleEntry(config: AudioTrackConfig): Uint8Array {
     uint16(0), // pre_defined
     uint16(0), // reserved
     fixed16(config.sampleRate > 0xffff ? 0 : config.sampleRate), // samplerate: 0 where the field is too narrow
-    elementaryStream(config.description),
+    audioConfigurationBox(config),
   );
+}
+
+function audioConfigurationBox(config: AudioTrackConfig): Uint8Array {
+  switch (config.sampleEntry) {
+    case 'mp4a':
+      return elementaryStream(config);
+    case 'Opus':
+      return box('dOps', config.description);
+    default:
+      throw new StreamError('codec-unsupported', `Sound of ${config.codec} cannot be put into MP4 here.`);
+  }
 }
 
 /** Tags of descriptors, object type and stream type (ISO/IEC 14496-1, 7.2.2.1, 7.2.6.6 and 7.3.2.3). */
@@ -248,10 +260,9 @@ const ES_DESCRIPTOR = 3;
 const DECODER_CONFIG = 4;
 const DECODER_SPECIFIC_INFO = 5;
 const SL_CONFIG = 6;
-const MPEG4_AUDIO = 0x40;
 const AUDIO_STREAM = 5;
 
-function elementaryStream(decoderSpecificInfo: Uint8Array): Uint8Array {
+function elementaryStream({ codec, description }: AudioTrackConfig): Uint8Array {
   return fullBox(
     'esds',
     0,
@@ -262,12 +273,12 @@ function elementaryStream(decoderSpecificInfo: Uint8Array): Uint8Array {
       uint8(0), // streamDependenceFlag, URL_Flag, OCRstreamFlag, streamPriority
       descriptor(
         DECODER_CONFIG,
-        uint8(MPEG4_AUDIO), // objectTypeIndication
+        uint8(objectTypeOf(codec)), // objectTypeIndication
         uint8((AUDIO_STREAM << 2) | 1), // streamType, upStream, reserved
         uint24(0), // bufferSizeDB
         uint32(0), // maxBitrate
         uint32(0), // avgBitrate
-        descriptor(DECODER_SPECIFIC_INFO, decoderSpecificInfo),
+        ...(description.length > 0 ? [descriptor(DECODER_SPECIFIC_INFO, description)] : []),
       ),
       descriptor(
         SL_CONFIG,
@@ -275,6 +286,11 @@ function elementaryStream(decoderSpecificInfo: Uint8Array): Uint8Array {
       ),
     ),
   );
+}
+
+/** The second part of `mp4a.40.2`, in hexadecimal (RFC 6381, 3.3). */
+function objectTypeOf(codec: string): number {
+  return Number.parseInt(codec.split('.')[1] ?? '', 16);
 }
 
 /** A descriptor: tag, size in groups of 7 bits, contents (ISO/IEC 14496-1, 8.3.3). */

@@ -198,10 +198,13 @@ class Track {
   }
 }
 
+/** Sample entries whose key frames say everything that a decoder has to know. */
+const selfDescribing: ReadonlySet<string> = new Set(['vp08', 'vp09']);
+
 /** Whether samples of the new configuration can follow those of the old one under the same sample entry. */
 function continuesIn(old: TrackConfig, next: TrackConfig): boolean {
   if (old.sampleEntry !== next.sampleEntry) return false;
-  if (next.kind === 'video') return parameterSetsOf(next.description) !== null;
+  if (next.kind === 'video') return selfDescribing.has(next.sampleEntry) || parameterSetsOf(next.description) !== null;
   return (
     old.description.length === next.description.length && old.description.every((v, i) => v === next.description[i])
   );
@@ -209,7 +212,7 @@ function continuesIn(old: TrackConfig, next: TrackConfig): boolean {
 
 /** The access unit with the parameter sets of its configuration in front. */
 function withParameterSets(unit: AccessUnit, config: TrackConfig): AccessUnit {
-  if (config.kind === 'audio') return unit;
+  if (config.kind === 'audio' || selfDescribing.has(config.sampleEntry)) return unit;
   const pieces: Uint8Array[] = [];
   let byteLength = unit.byteLength;
   for (const set of parameterSetsOf(config.description) ?? []) {

@@ -1,9 +1,11 @@
 import { silentAacUnit } from '../codec/aac-silence.js';
 import type { AccessUnit } from '../codec/access-unit.js';
+import { silentMpegAudioFrame } from '../codec/mpeg-audio.js';
+import { silentOpusPacket } from '../codec/opus.js';
 import type { AudioTrackConfig } from '../codec/track-config.js';
 import { AudioPlacement } from './audio-placement.js';
+import { mimeTypeOf } from './container.js';
 import type { LatencyPolicy } from './latency.js';
-import { mimeTypeOf } from './media-source.js';
 import { KEEP_BEHIND_S, SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
 
 /** Audio access units, and silence between them → placed samples → the SourceBuffer of a presentation's audio track. */
@@ -124,7 +126,7 @@ function unitSeconds(config: AudioTrackConfig): number {
 }
 
 function silentUnit(config: AudioTrackConfig): AccessUnit | null {
-  const bytes = config.codec === 'mp4a.40.2' ? silentAacUnit(config.channels) : null;
+  const bytes = silenceOf(config);
   if (bytes === null) return null;
   return {
     presentationTime: 0,
@@ -134,4 +136,19 @@ function silentUnit(config: AudioTrackConfig): AccessUnit | null {
     byteLength: bytes.length,
     config: null,
   };
+}
+
+function silenceOf(config: AudioTrackConfig): Uint8Array | null {
+  if (config.codec === 'opus') return silentOpusPacket(config.channels, config.samplesPerUnit);
+  if (config.description.length === 0) return silentMpegAudioFrame(config);
+  switch (config.codec) {
+    case 'mp4a.40.2':
+    case 'mp4a.40.5':
+      return silentAacUnit(config.channels);
+    case 'mp4a.40.29':
+      // Parametric stereo makes two channels of one.
+      return silentAacUnit(1);
+    default:
+      return null;
+  }
 }

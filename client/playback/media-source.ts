@@ -7,8 +7,3 @@ declare global {
 export function mediaSourceConstructor(): typeof MediaSource | null {
   return globalThis.MediaSource ?? globalThis.ManagedMediaSource ?? null;
 }
-
-/** `video/mp4; codecs="avc1.64001f"`. */
-export function mimeTypeOf(config: { kind: 'video' | 'audio'; codec: string }): string {
-  return `${config.kind}/mp4; codecs="${config.codec}"`;
-}

@@ -1,11 +1,11 @@
 import { StreamError } from '../../shared/errors.js';
 import type { TrackConfig } from '../codec/track-config.js';
-import { type FragmentSample, writeFragment } from '../fmp4/fragment.js';
-import { writeInitSegment } from '../fmp4/init-segment.js';
-import { mimeTypeOf } from './media-source.js';
+import type { FragmentSample } from '../fmp4/fragment.js';
+import { Mp4SegmentWriter, type SegmentWriter } from '../fmp4/segment-writer.js';
+import { mimeTypeOf, segmentWriterFor } from './container.js';
 
 /**
- * Feeds one SourceBuffer, which takes one operation at a time: samples → MP4 fragments → `appendBuffer`. A sample goes
+ * Feeds one SourceBuffer, which takes one operation at a time: samples → fragments of the codec's container → `appendBuffer`. A sample goes
  * out at once while the buffer is idle; what piles up while it is busy goes in one append.
  */
 
@@ -45,7 +45,7 @@ export class SourceBufferQueue {
   #waiting: FragmentSample[] = [];
   #waitingBytes = 0;
   #removeBefore = 0;
-  #sequenceNumber = 0;
+  #writer: SegmentWriter;
   #quotaMet = false;
   #needsKeyFrame = false;
   #closed = false;
@@ -57,6 +57,7 @@ export class SourceBufferQueue {
   constructor(buffer: SourceBuffer, trackId: number, handlers: SourceBufferQueueHandlers) {
     this.#buffer = buffer;
     this.#trackId = trackId;
+    this.#writer = new Mp4SegmentWriter(trackId);
     this.#handlers = handlers;
     const signal = this.#abort.signal;
     buffer.addEventListener('updateend', () => this.#pump(), { signal });
@@ -74,9 +75,19 @@ export class SourceBufferQueue {
    * @param timescale - ticks a second of the samples that follow
    */
   configure(config: TrackConfig, timescale: number): void {
+    if (this.#closed) return;
     const isOtherCodec = this.#codec !== null && this.#codec !== config.codec;
     this.#codec = config.codec;
-    const segment = writeInitSegment([{ trackId: this.#trackId, timescale, config }]);
+    // What waits was taken under the old configuration, and perhaps for another container.
+    if (this.#waiting.length > 0) this.#ready.push(this.#takeFragment());
+    let segment: Uint8Array<ArrayBuffer>;
+    try {
+      this.#writer = segmentWriterFor(config, this.#trackId, this.#writer);
+      segment = this.#writer.init(config, timescale);
+    } catch (thrown) {
+      this.#fail(`The stream cannot go on in ${config.codec}.`, thrown);
+      return;
+    }
     this.appendInit(segment, isOtherCodec ? mimeTypeOf(config) : null);
   }
 
@@ -150,7 +161,7 @@ export class SourceBufferQueue {
 
   #takeFragment(): Segment {
     const samples = this.#waiting.length;
-    const bytes = writeFragment(++this.#sequenceNumber, this.#trackId, contiguous(this.#waiting));
+    const bytes = this.#writer.fragment(contiguous(this.#waiting));
     this.#waiting = [];
     this.#waitingBytes = 0;
     return { bytes, samples, mimeType: null };

@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { type LineProcess, startLineProcess } from './child-process.js';
 
-/** A live H.264 picture with the picture clock in it (see picture_clock.py). */
+/** A live picture with the picture clock in it (see picture_clock.py). */
 export interface LiveVideo {
+  /** Default H.264; what follows from `profile` on is for that alone. */
+  codec?: 'h264' | 'vp8' | 'vp9';
   /** Pixels; a multiple of 8, at least 256. */
   width?: number;
   height?: number;
@@ -25,8 +27,10 @@ export interface LiveVideo {
   aggregate?: boolean;
 }
 
-/** A live AAC tone. */
+/** A live tone of 440 Hz. */
 export interface LiveAudio {
+  /** Default AAC in mpeg4-generic. */
+  codec?: 'aac' | 'latm' | 'opus' | 'mp3';
   sampleRate?: number;
   channels?: number;
   /** bit/s. */
@@ -39,6 +43,8 @@ export interface LiveAudio {
   gap?: { fromMs: number; forMs: number | null };
 }
 
+export type FileTrack = 'video' | 'vp8' | 'vp9' | 'audio' | 'latm' | 'opus' | 'mp3';
+
 export interface Mount {
   /** Absolute: `/live`. */
   path: string;
@@ -46,8 +52,8 @@ export interface Mount {
   video?: LiveVideo | true;
   /** `true` or `{}`: stereo, 48 kHz. */
   audio?: LiveAudio | true;
-  /** An MP4 file instead, seekable; `tracks` as the file has them. */
-  file?: { path: string; tracks: ('video' | 'audio')[] };
+  /** An MP4, WebM or Matroska file instead, seekable; `tracks` as the file has them (`video`: H.264, `audio`: AAC). */
+  file?: { path: string; tracks: FileTrack[] };
   /** Whether all viewers see one encoder's stream (then later ones start between key frames); default false. */
   shared?: boolean;
   /** Refuses RTP over the RTSP connection with 461. */
@@ -97,6 +103,7 @@ const script = fileURLToPath(new URL('./gstreamer-camera.py', import.meta.url));
 const host = '127.0.0.1';
 
 const videoDefaults: Required<LiveVideo> = {
+  codec: 'h264',
   width: 640,
   height: 360,
   frameRate: 25,
@@ -109,7 +116,14 @@ const videoDefaults: Required<LiveVideo> = {
   aggregate: false,
 };
 
-const audioDefaults = { sampleRate: 48_000, channels: 2, bitrate: 96_000, wave: 'sine', delayMs: 0 } as const;
+const audioDefaults = {
+  codec: 'aac',
+  sampleRate: 48_000,
+  channels: 2,
+  bitrate: 96_000,
+  wave: 'sine',
+  delayMs: 0,
+} as const;
 
 function completeMount(mount: Mount): object {
   return {
