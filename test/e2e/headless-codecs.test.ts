@@ -8,7 +8,7 @@ import { parseRtspUrl } from '../../shared/rtsp-url.js';
 import { runProgram } from '../support/child-process.js';
 import { type FileTrack, startGStreamerCamera } from '../support/gstreamer-camera.js';
 import { keeper } from '../support/keeper.js';
-import { frameHashes } from '../support/media-file.js';
+import { frameHashes, packetHashes } from '../support/media-file.js';
 
 // Files of all kinds through GStreamer's server and the client without a page, bit for bit, judged by FFmpeg.
 
@@ -66,5 +66,30 @@ for (const [what, track, args] of videos) {
     const expected = await frameHashes(source);
     assert.equal(expected.length, 75);
     assert.deepEqual(await frameHashes(await record(source, track)), expected);
+  });
+}
+
+const sounds: readonly [what: string, track: FileTrack, file: string, args: readonly string[]][] = [
+  ['Opus, 20 ms', 'opus', 'opus20.mkv', [...tone(48_000), '-ac', '2', '-c:a', 'libopus']],
+  ['Opus, 60 ms, mono', 'opus', 'opus60.mkv', [...tone(48_000), '-c:a', 'libopus', '-frame_duration', '60']],
+  ['Opus, 2.5 ms', 'opus', 'opus2.mkv', [...tone(48_000), '-ac', '2', '-c:a', 'libopus', '-frame_duration', '2.5']],
+  ['AAC mono at 16 kHz', 'audio', 'mono.mkv', [...tone(16_000), '-c:a', 'aac']],
+  ['AAC stereo at 44.1 kHz', 'audio', 'stereo.mkv', [...tone(44_100), '-ac', '2', '-c:a', 'aac']],
+  ['AAC 5.1', 'audio', 'surround.mkv', [...tone(48_000), '-ac', '6', '-c:a', 'aac']],
+  ['LATM mono', 'latm', 'latm-mono.mkv', [...tone(16_000), '-c:a', 'aac']],
+  ['LATM stereo', 'latm', 'latm-stereo.mkv', [...tone(48_000), '-ac', '2', '-c:a', 'aac']],
+  ['LATM 5.1', 'latm', 'latm-surround.mkv', [...tone(48_000), '-ac', '6', '-c:a', 'aac']],
+  ['MP3 at 44.1 kHz', 'mp3', 'mp3.mkv', [...tone(44_100), '-ac', '2', '-c:a', 'libmp3lame', '-b:a', '128k']],
+  ['MP3 at 16 kHz (MPEG-2)', 'mp3', 'mp3-16.mkv', [...tone(16_000), '-c:a', 'libmp3lame', '-b:a', '32k']],
+  ['MP3 of varying rate', 'mp3', 'mp3-vbr.mkv', [...tone(48_000), '-ac', '2', '-c:a', 'libmp3lame', '-q:a', '2']],
+];
+
+for (const [what, track, file, args] of sounds) {
+  test(`${what}: every packet of the recording is the file's`, { timeout: 90_000 }, async () => {
+    const source = await encode(file, ...args);
+    const expected = await packetHashes(source, 'a:0');
+    const found = await packetHashes(await record(source, track), 'a:0');
+    assert.ok(expected.length > 40);
+    assert.deepEqual(found, expected);
   });
 }

@@ -58,5 +58,5 @@ async function streamHashes(
   return text
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split(',').at(-1)?.trim() ?? '');
+    .map((line) => line.split(',')[5]?.trim() ?? '');
 }
