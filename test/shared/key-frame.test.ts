@@ -28,16 +28,49 @@ for (const [name, payload, expected] of cases) {
   });
 }
 
+const vp8Cases: [name: string, payload: number[], expected: boolean][] = [
+  ['the start of a key frame', [0x10, 0x10, 0x02], true],
+  ['the start of a key frame, with all extensions', [0x90, 0xf0, 0x81, 0x11, 0x22, 0x33, 0x10], true],
+  ['the start of another frame', [0x10, 0x31, 0x02], false],
+  ['the rest of a frame', [0x00, 0x10, 0x02], false],
+  ['the start of a later partition', [0x11, 0x10, 0x02], false],
+  ['a descriptor that is cut short', [0x90, 0xf0, 0x81], false],
+  ['an empty payload', [], false],
+];
+
+for (const [name, payload, expected] of vp8Cases) {
+  test(`VP8: ${name} ${expected ? 'starts' : 'does not start'} a key frame`, () => {
+    assert.equal(startsKeyFrame('VP8', new Uint8Array(payload)), expected);
+  });
+}
+
+const vp9Cases: [name: string, payload: number[], expected: boolean][] = [
+  ['the start of a picture that refers to none', [0x8c, 0x80, 0x01, 0x82], true],
+  ['the same without picture ID', [0x0c, 0x82], true],
+  ['the lowest of its layers', [0xa8, 0x01, 0x00, 0x00, 0x82], true],
+  ['a higher one', [0xa8, 0x01, 0x02, 0x00, 0x82], false],
+  ['a picture that refers to others', [0xcc, 0x80, 0x01, 0x86], false],
+  ['the rest of a picture', [0x84, 0x80, 0x01, 0x86], false],
+  ['a descriptor that is cut short', [0xa8, 0x80, 0x01], false],
+  ['an empty payload', [], false],
+];
+
+for (const [name, payload, expected] of vp9Cases) {
+  test(`VP9: ${name} ${expected ? 'starts' : 'does not start'} a key frame`, () => {
+    assert.equal(startsKeyFrame('VP9', new Uint8Array(payload)), expected);
+  });
+}
+
 test('of an unknown format nothing can be told', () => {
   assert.equal(startsKeyFrame('X-UNKNOWN', new Uint8Array([0x65])), null);
   assert.equal(startsKeyFrame('constructor', new Uint8Array([0x65])), null);
   assert.equal(startsKeyFrame('toString', new Uint8Array([0x65])), null);
 });
 
-test('any H.264 payload gets an answer', () => {
+test('any payload gets an answer', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 40 }), (payload) => {
-      assert.equal(typeof startsKeyFrame('H264', payload), 'boolean');
+    fc.property(fc.constantFrom('H264', 'VP8', 'VP9'), fc.uint8Array({ maxLength: 40 }), (format, payload) => {
+      assert.equal(typeof startsKeyFrame(format, payload), 'boolean');
     }),
   );
 });
