@@ -27,6 +27,7 @@ const cameras: readonly { name: string; video?: LiveVideo; audio?: LiveAudio }[]
   { name: 'h264-latm', video: {}, audio: { codec: 'latm' } },
   { name: 'h264-latm-mono', video: {}, audio: { codec: 'latm', sampleRate: 16_000, channels: 1, bitrate: 32_000 } },
   { name: 'h264-aac-mono', video: {}, audio: { sampleRate: 16_000, channels: 1, bitrate: 32_000 } },
+  { name: 'h264-he-aac', video: {}, audio: { codec: 'he-aac', sampleRate: 24_000, channels: 2 } },
   { name: 'h264-mp3', video: {}, audio: { codec: 'mp3', bitrate: 128_000 } },
   { name: 'h264-mp3-mono', video: {}, audio: { codec: 'mp3', sampleRate: 16_000, channels: 1, bitrate: 32_000 } },
   { name: 'opus', audio: { codec: 'opus' } },

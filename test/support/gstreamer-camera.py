@@ -33,6 +33,8 @@ AAC_ENCODERS = {
 AUDIO_CODECS = {
     'aac': (None, 'aacparse', 'rtpmp4gpay'),
     'latm': (None, 'aacparse', 'rtpmp4apay'),
+    # No encoder of HE-AAC here: AAC-LC at 24 kHz, stereo, declared as the core of HE-AAC at 48, which decoders take.
+    'he-aac': (None, 'aacparse ! audio/mpeg,stream-format=raw ! capssetter caps=audio/mpeg,codec_data=(buffer)2b118800', 'rtpmp4gpay'),
     'opus': ('opusenc bitrate={bitrate}', 'opusparse', 'rtpopuspay'),
     'mp3': ('lamemp3enc target=bitrate cbr=true bitrate={kilobits}', 'mpegaudioparse', 'rtpmpapay'),
 }

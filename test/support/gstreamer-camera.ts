@@ -29,8 +29,8 @@ export interface LiveVideo {
 
 /** A live tone of 440 Hz. */
 export interface LiveAudio {
-  /** Default AAC in mpeg4-generic. */
-  codec?: 'aac' | 'latm' | 'opus' | 'mp3';
+  /** Default AAC in mpeg4-generic; HE-AAC is 24 kHz stereo at its core. */
+  codec?: 'aac' | 'he-aac' | 'latm' | 'opus' | 'mp3';
   sampleRate?: number;
   channels?: number;
   /** bit/s. */
