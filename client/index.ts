@@ -22,7 +22,7 @@ export { Receiver, type ReceiverHandlers, type ReceiverOptions } from './player/
 export type { TrackReceiver, TrackStats } from './player/track-receiver.js';
 export type { AccessTokens } from './rtsp/access-token.js';
 export type { Range } from './rtsp/headers.js';
+export { RedirectError } from './rtsp/redirect.js';
 export { type PlayResult, RtspSession, type RtspSessionHandlers, type RtspSessionOptions } from './rtsp/session.js';
-export { RedirectError } from './rtsp/status.js';
 export type { ByteTransport, ByteTransportHandlers } from './transport/byte-transport.js';
 export { WebSocketTransport } from './transport/websocket.js';

@@ -17,6 +17,8 @@ const keyFrameTests: ReadonlyMap<string, (payload: Uint8Array) => boolean> = new
   ['H264', (payload) => startsNalKeyFrame(payload, h264)],
   ['H265', (payload) => startsNalKeyFrame(payload, h265)],
   ['AV1', startsAv1KeyFrame],
+  ['VP8', startsVp8KeyFrame],
+  ['VP9', startsVp9KeyFrame],
 ]);
 
 /** Payload formats whose packets hold a NAL unit, several, or a fragment of one. */
@@ -91,3 +93,29 @@ function startsAv1KeyFrame(payload: Uint8Array): boolean {
 }
 
 const SEQUENCE_HEADER_OBU = 1;
+
+/** RFC 7741, section 4.2: the first packet of a frame's first partition has the P bit of VP8's frame tag (4.3). */
+function startsVp8KeyFrame(payload: Uint8Array): boolean {
+  const first = payload[0] ?? 0;
+  if ((first & 0x17) !== 0x10) return false; // S, PID 0
+  let offset = 1;
+  if ((first & 0x80) !== 0) {
+    const extension = payload[offset++] ?? 0;
+    if ((extension & 0x80) !== 0) offset += ((payload[offset] ?? 0) & 0x80) !== 0 ? 2 : 1; // PictureID
+    if ((extension & 0x40) !== 0) offset++; // TL0PICIDX
+    if ((extension & 0x30) !== 0) offset++; // TID, KEYIDX
+  }
+  const tag = payload[offset];
+  return tag !== undefined && (tag & 1) === 0;
+}
+
+/** RFC 9628, section 4.2: the start (B) of a frame of the lowest spatial layer that refers to no other picture (P). */
+function startsVp9KeyFrame(payload: Uint8Array): boolean {
+  const first = payload[0] ?? 0;
+  if ((first & 0x48) !== 0x08) return false; // B without P
+  if ((first & 0x20) === 0) return payload.length > 1;
+  let offset = 1;
+  if ((first & 0x80) !== 0) offset += ((payload[offset] ?? 0) & 0x80) !== 0 ? 2 : 1; // picture ID
+  const layer = payload[offset];
+  return layer !== undefined && (layer & 0x0e) === 0; // SID
+}

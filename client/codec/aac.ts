@@ -46,11 +46,63 @@ const MAX_SAMPLE_RATE = 192_000;
  */
 export function parseAudioSpecificConfig(bytes: Uint8Array): AudioTrackConfig | null {
   const bits = new BitReader(bytes);
+  const core = readCoreConfig(bits);
+  if (core === null) return null;
+  const { objectType, coreRate, channels } = core;
+  let { extension, outputRate } = core;
+
+  // SBR signalled backward compatibly, behind everything else (1.6.6.1)
+  if (extension === 'none' && bits.remaining >= 16 && bits.unsigned(11) === SYNC_EXTENSION_SBR) {
+    if (readObjectType(bits) === SBR && bits.flag()) {
+      const rate = readSamplingFrequency(bits);
+      if (!bits.overrun && isSampleRate(rate)) {
+        extension = 'sbr';
+        outputRate = rate;
+        if (bits.remaining >= 12 && bits.unsigned(11) === SYNC_EXTENSION_PS && bits.flag()) extension = 'ps';
+      }
+    }
+  }
+  if (!isSampleRate(outputRate)) return null;
+
+  const codecType = extension === 'ps' ? PS : extension === 'sbr' ? SBR : objectType;
+  return {
+    kind: 'audio',
+    codec: `mp4a.40.${codecType}`,
+    sampleEntry: 'mp4a',
+    description: bytes,
+    sampleRate: outputRate,
+    channels: extension === 'ps' && channels === 1 ? 2 : channels,
+    samplesPerUnit: Math.round((core.samples * outputRate) / coreRate),
+  };
+}
+
+/**
+ * Bits of the AudioSpecificConfig that some bytes begin with, not counting an extension signalled backward compatibly
+ * behind it, which only a length given elsewhere can tell from other data.
+ * @returns null where `parseAudioSpecificConfig` would return it
+ */
+export function audioSpecificConfigBits(bytes: Uint8Array): number | null {
+  const bits = new BitReader(bytes);
+  return readCoreConfig(bits) === null ? null : bits.position;
+}
+
+/** An AudioSpecificConfig up to where a backward compatible extension may follow. */
+interface CoreConfig {
+  readonly objectType: number;
+  readonly coreRate: number;
+  readonly outputRate: number;
+  readonly channels: number;
+  readonly extension: 'none' | 'sbr' | 'ps';
+  /** Samples of an access unit at the core's rate. */
+  readonly samples: number;
+}
+
+function readCoreConfig(bits: BitReader): CoreConfig | null {
   let objectType = readObjectType(bits);
   const coreRate = readSamplingFrequency(bits);
   let outputRate = coreRate;
   const channelConfiguration = bits.unsigned(4);
-  let extension: 'none' | 'sbr' | 'ps' = 'none';
+  let extension: CoreConfig['extension'] = 'none';
   if (objectType === SBR || objectType === PS) {
     extension = objectType === PS ? 'ps' : 'sbr';
     outputRate = readSamplingFrequency(bits);
@@ -73,32 +125,8 @@ export function parseAudioSpecificConfig(bytes: Uint8Array): AudioTrackConfig | 
   }
   if (objectType >= ER_AAC_LC) bits.skip(2); // epConfig
   if (bits.overrun || channels === null || !isSampleRate(coreRate)) return null;
-
-  // SBR signalled backward compatibly, behind everything else (1.6.6.1)
-  if (extension === 'none' && bits.remaining >= 16 && bits.unsigned(11) === SYNC_EXTENSION_SBR) {
-    if (readObjectType(bits) === SBR && bits.flag()) {
-      const rate = readSamplingFrequency(bits);
-      if (!bits.overrun && isSampleRate(rate)) {
-        extension = 'sbr';
-        outputRate = rate;
-        if (bits.remaining >= 12 && bits.unsigned(11) === SYNC_EXTENSION_PS && bits.flag()) extension = 'ps';
-      }
-    }
-  }
-  if (!isSampleRate(outputRate)) return null;
-
-  let coreSamples = isShortFrame ? 960 : 1024;
-  if (objectType === ER_AAC_LD) coreSamples /= 2;
-  const codecType = extension === 'ps' ? PS : extension === 'sbr' ? SBR : objectType;
-  return {
-    kind: 'audio',
-    codec: `mp4a.40.${codecType}`,
-    sampleEntry: 'mp4a',
-    description: bytes,
-    sampleRate: outputRate,
-    channels: extension === 'ps' && channels === 1 ? 2 : channels,
-    samplesPerUnit: Math.round((coreSamples * outputRate) / coreRate),
-  };
+  const samples = (isShortFrame ? 960 : 1024) / (objectType === ER_AAC_LD ? 2 : 1);
+  return { objectType, coreRate, outputRate, channels, extension, samples };
 }
 
 function readObjectType(bits: BitReader): number {

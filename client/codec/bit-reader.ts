@@ -49,6 +49,25 @@ export class BitReader {
     this.#position += bits;
   }
 
+  /**
+   * The next bytes: a view of them where the position is at the start of a byte, else a copy.
+   * @returns null, and reads nothing, where fewer than `length` are left
+   */
+  bytes(length: number): Uint8Array | null {
+    if (length * 8 > this.remaining) return null;
+    const start = this.#position >>> 3;
+    const shift = this.#position & 7;
+    this.#position += length * 8;
+    if (shift === 0) return this.#bytes.subarray(start, start + length);
+    const copy = new Uint8Array(length);
+    for (let index = 0; index < length; index++) {
+      const high = this.#bytes[start + index] ?? 0;
+      const low = this.#bytes[start + index + 1] ?? 0;
+      copy[index] = (high << shift) | (low >>> (8 - shift));
+    }
+    return copy;
+  }
+
   /** An unsigned Exp-Golomb number: ue(v) (ITU-T H.264, 9.1); the largest stands for anything above 32 bits. */
   unsignedExpGolomb(): number {
     let zeros = 0;

@@ -1,57 +1,85 @@
 import type { AudioTrackConfig } from './track-config.js';
 
-/** Opus packets (RFC 6716) → their duration, and the configuration of a track ("Encapsulation of Opus in ISOBMFF"). */
+/**
+ * Opus packets (RFC 6716, section 3) → how long they last; the configuration of an Opus track (Encapsulation of Opus in
+ * ISO base media files, 4.3.2); packets of silence.
+ */
 
-/** Opus counts in samples of 48 kHz, whatever it codes. */
+/** Opus counts in this rate, whatever the encoder was fed with (RFC 7587, 4.1). */
 export const OPUS_SAMPLE_RATE = 48_000;
-/** A packet lasts 120 ms at most (RFC 6716, 3.4). */
-const MAX_SAMPLES = 5_760;
-/** Samples of a frame by configuration number (RFC 6716, table 2): SILK, hybrid, CELT. */
-const silkSamples = [480, 960, 1_920, 2_880];
-const hybridSamples = [480, 960];
-const celtSamples = [120, 240, 480, 960];
+/** Samples that one packet may decode to: 120 ms (RFC 6716, 3.2.5). */
+const MAX_PACKET_SAMPLES = 5_760;
+/** Samples of a frame by the two low bits of the configuration number (RFC 6716, table 2). */
+const silkSamples: readonly number[] = [480, 960, 1_920, 2_880];
+const celtSamples: readonly number[] = [120, 240, 480, 960];
+/** CELT alone, full band, 2.5 ms: the first of the four configurations that last up to 20 ms. */
+const FULL_BAND_CELT = 28;
+/** A CELT frame that starts with its silence flag. */
+const silentFrame = [0xff, 0xfe] as const;
 
 /**
- * Samples at 48 kHz that a packet decodes to (RFC 6716, 3.1 and 3.2).
- * @returns null when it is no packet
+ * Samples at 48 kHz that a packet decodes to, by its TOC byte and frame count.
+ * @returns null where the packet is empty or longer than the format allows
  */
-export function opusSamples(packet: Uint8Array): number | null {
-  const [toc, count] = packet;
+export function opusPacketSamples(packet: Uint8Array): number | null {
+  const toc = packet[0];
   if (toc === undefined) return null;
-  const configuration = toc >> 3;
-  const samples =
-    configuration < 12
-      ? silkSamples[configuration & 3]
-      : configuration < 16
-        ? hybridSamples[configuration & 1]
-        : celtSamples[configuration & 3];
-  let frames = 1;
-  if ((toc & 3) === 3) frames = (count ?? 0) & 0x3f;
-  else if ((toc & 3) !== 0) frames = 2;
-  const total = frames * (samples ?? 0);
-  return total === 0 || total > MAX_SAMPLES ? null : total;
+  const samples = frameSamples(toc >>> 3);
+  const code = toc & 3;
+  if (code === 0) return samples;
+  if (code < 3) return 2 * samples;
+  const frames = (packet[1] ?? 0) & 0x3f;
+  return frames > 0 && frames * samples <= MAX_PACKET_SAMPLES ? frames * samples : null;
+}
+
+function frameSamples(configuration: number): number {
+  if (configuration >= 16) return celtSamples[configuration & 3] ?? 0;
+  // SILK alone up to 11, then both at 10 or 20 ms.
+  return silkSamples[configuration & (configuration < 12 ? 3 : 1)] ?? 0;
 }
 
 /**
- * The configuration of an Opus track.
- * @param channels - 1 or 2
- * @param samplesPerUnit - samples at 48 kHz in a packet
+ * The configuration of a track.
+ * @param channels - 1 or 2: what the decoder is to put out; any packet decodes to either
+ * @param samplesPerUnit - of one packet, at 48 kHz
  */
-export function opusConfig(channels: number, samplesPerUnit: number): AudioTrackConfig {
+export function opusConfig(channels: 1 | 2, samplesPerUnit: number): AudioTrackConfig {
   return {
     kind: 'audio',
     codec: 'opus',
     sampleEntry: 'Opus',
-    // Version, OutputChannelCount, PreSkip, InputSampleRate, OutputGain, ChannelMappingFamily
-    description: Uint8Array.of(0, channels, 0, 0, 0, 0, 0xbb, 0x80, 0, 0, 0),
+    description: Uint8Array.of(
+      0, // Version
+      channels, // OutputChannelCount
+      0, // PreSkip: what is joined in its middle has no start to be skipped
+      0,
+      0, // InputSampleRate
+      0,
+      OPUS_SAMPLE_RATE >>> 8,
+      OPUS_SAMPLE_RATE & 0xff,
+      0, // OutputGain
+      0,
+      0, // ChannelMappingFamily: one stream
+    ),
     sampleRate: OPUS_SAMPLE_RATE,
     channels,
     samplesPerUnit,
   };
 }
 
-/** A packet of silence: one CELT frame of full bandwidth with nothing in it; null where no single frame is that long. */
-export function silentOpusPacket({ channels, samplesPerUnit }: AudioTrackConfig): Uint8Array | null {
-  const size = celtSamples.indexOf(samplesPerUnit);
-  return size < 0 ? null : Uint8Array.of(((28 + size) << 3) | (channels === 2 ? 4 : 0), 0xff, 0xfe);
+/**
+ * One packet of silence.
+ * @param channels - 1 or 2
+ * @param samples - at 48 kHz: 120, 240, 480, or a multiple of 960 up to 5,760
+ * @returns null for any other length
+ */
+export function silentOpusPacket(channels: number, samples = 960): Uint8Array | null {
+  const stereo = channels > 1 ? 4 : 0;
+  const configuration = celtSamples.indexOf(samples);
+  if (configuration >= 0) return Uint8Array.of(((FULL_BAND_CELT + configuration) << 3) | stereo, ...silentFrame);
+  const frames = samples / 960;
+  if (!Number.isInteger(frames) || frames < 1 || samples > MAX_PACKET_SAMPLES) return null;
+  // Code 3: as many frames as the second byte says, all of one length (RFC 6716, 3.2.5).
+  const toc = ((FULL_BAND_CELT + 3) << 3) | stereo | 3;
+  return Uint8Array.of(toc, frames, ...Array.from({ length: frames }, () => silentFrame).flat());
 }

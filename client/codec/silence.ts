@@ -1,6 +1,7 @@
 import { silentAacUnit } from './aac-silence.js';
 import type { AccessUnit } from './access-unit.js';
 import { silentFlacFrame } from './flac.js';
+import { silentMpegAudioFrame } from './mpeg-audio.js';
 import { silentOpusPacket } from './opus.js';
 import type { AudioTrackConfig } from './track-config.js';
 
@@ -21,11 +22,18 @@ export function silentUnit(config: AudioTrackConfig): AccessUnit | null {
 function silentBytes(config: AudioTrackConfig): Uint8Array | null {
   switch (config.codec) {
     case 'mp4a.40.2':
+    case 'mp4a.40.5':
       return silentAacUnit(config.channels);
+    case 'mp4a.40.29':
+      // Parametric stereo makes two channels of one.
+      return silentAacUnit(1);
+    case 'mp4a.69':
+    case 'mp4a.6B':
+      return silentMpegAudioFrame(config);
     case 'flac':
       return silentFlacFrame(config);
     case 'opus':
-      return silentOpusPacket(config);
+      return silentOpusPacket(config.channels, config.samplesPerUnit);
     default:
       return null;
   }

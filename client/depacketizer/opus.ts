@@ -1,28 +1,33 @@
 import type { RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaFormat } from '../../shared/session-description.js';
-import { opusConfig, opusSamples } from '../codec/opus.js';
-import type { AudioTrackConfig } from '../codec/track-config.js';
+import { opusConfig, opusPacketSamples } from '../codec/opus.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
 
-/** RTP packets of Opus (RFC 7587) → access units: a packet is one. */
+/**
+ * RTP packets of Opus → Opus packets, one in each (RFC 7587, 4.2). Where nothing is sent because nothing is heard (DTX),
+ * the time stamps have a gap. A new configuration comes with each change of the packets' length.
+ */
 export class OpusDepacketizer implements Depacketizer {
   readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
   readonly #onAccessUnit: AccessUnitHandler;
-  #config: AudioTrackConfig | null = null;
+  readonly #channels: 1 | 2;
+  #samplesPerUnit = 0;
 
-  /** @param _format - always 48,000 Hz and 2 channels (RFC 7587, 7): it tells nothing */
-  constructor(_format: MediaFormat, onAccessUnit: AccessUnitHandler) {
+  constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
     this.#onAccessUnit = onAccessUnit;
+    // Many that send stereo do not say so; mono comes out right of both channels.
+    this.#channels = format.parameters.get('sprop-stereo') === '0' ? 1 : 2;
   }
 
   push({ payload }: RtpPacket, time: number): void {
-    const samples = opusSamples(payload);
+    if (payload.length === 0) return;
+    const samples = opusPacketSamples(payload);
     if (samples === null) {
       this.stats.malformedPackets++;
       return;
     }
-    const isNew = samples !== this.#config?.samplesPerUnit;
-    if (isNew) this.#config = opusConfig(2, samples);
+    const isNewLength = samples !== this.#samplesPerUnit;
+    this.#samplesPerUnit = samples;
     this.stats.accessUnits++;
     this.stats.keyFrames++;
     this.#onAccessUnit({
@@ -31,7 +36,7 @@ export class OpusDepacketizer implements Depacketizer {
       isKeyFrame: true,
       pieces: [payload],
       byteLength: payload.length,
-      config: isNew ? this.#config : null,
+      config: isNewLength ? opusConfig(this.#channels, samples) : null,
     });
   }
 

@@ -24,7 +24,7 @@ export function audioSampleEntry(config: AudioTrackConfig): Uint8Array {
 function audioConfiguration({ sampleEntry, codec, description }: AudioTrackConfig): Uint8Array {
   switch (sampleEntry) {
     case 'mp4a':
-      return elementaryStream(description);
+      return elementaryStream(codec, description);
     case 'fLaC':
       return fullBox('dfLa', 0, 0, description);
     case 'Opus':
@@ -39,10 +39,10 @@ const ES_DESCRIPTOR = 3;
 const DECODER_CONFIG = 4;
 const DECODER_SPECIFIC_INFO = 5;
 const SL_CONFIG = 6;
-const MPEG4_AUDIO = 0x40;
 const AUDIO_STREAM = 5;
 
-function elementaryStream(decoderSpecificInfo: Uint8Array): Uint8Array {
+/** @param decoderSpecificInfo - empty where the frames themselves say all of it: MPEG-1 and MPEG-2 audio */
+function elementaryStream(codec: string, decoderSpecificInfo: Uint8Array): Uint8Array {
   return fullBox(
     'esds',
     0,
@@ -53,12 +53,12 @@ function elementaryStream(decoderSpecificInfo: Uint8Array): Uint8Array {
       uint8(0), // streamDependenceFlag, URL_Flag, OCRstreamFlag, streamPriority
       descriptor(
         DECODER_CONFIG,
-        uint8(MPEG4_AUDIO), // objectTypeIndication
+        uint8(objectTypeOf(codec)), // objectTypeIndication
         uint8((AUDIO_STREAM << 2) | 1), // streamType, upStream, reserved
         uint24(0), // bufferSizeDB
         uint32(0), // maxBitrate
         uint32(0), // avgBitrate
-        descriptor(DECODER_SPECIFIC_INFO, decoderSpecificInfo),
+        ...(decoderSpecificInfo.length > 0 ? [descriptor(DECODER_SPECIFIC_INFO, decoderSpecificInfo)] : []),
       ),
       descriptor(
         SL_CONFIG,
@@ -66,6 +66,11 @@ function elementaryStream(decoderSpecificInfo: Uint8Array): Uint8Array {
       ),
     ),
   );
+}
+
+/** The second part of `mp4a.40.2`, in hexadecimal (RFC 6381, 3.3). */
+function objectTypeOf(codec: string): number {
+  return Number.parseInt(codec.split('.')[1] ?? '', 16);
 }
 
 /** A descriptor: tag, size in groups of 7 bits, contents (ISO/IEC 14496-1, 8.3.3). */

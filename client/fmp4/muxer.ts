@@ -201,6 +201,9 @@ class Track {
   }
 }
 
+/** Sample entries whose key frames say everything that a decoder has to know. */
+const selfDescribing: ReadonlySet<string> = new Set(['av01', 'vp08', 'vp09']);
+
 /** Whether samples of the new configuration can follow those of the old one under the same sample entry. */
 function continuesIn(old: TrackConfig, next: TrackConfig): boolean {
   if (old.sampleEntry !== next.sampleEntry) return false;
@@ -214,8 +217,7 @@ function continuesIn(old: TrackConfig, next: TrackConfig): boolean {
 function inBandSets({ sampleEntry, description }: TrackConfig): readonly Uint8Array[] | null {
   if (sampleEntry === 'avc1') return parameterSetsOf(description);
   if (sampleEntry === 'hvc1') return hevcParameterSetsOf(description);
-  // AV1's key frames have their sequence header with them.
-  return sampleEntry === 'av01' ? [] : null;
+  return selfDescribing.has(sampleEntry) ? [] : null;
 }
 
 /** The access unit with the parameter sets of its configuration in front. */

@@ -9,6 +9,8 @@ const configurationBoxes: ReadonlyMap<string, string> = new Map([
   ['avc1', 'avcC'],
   ['hvc1', 'hvcC'],
   ['av01', 'av1C'],
+  ['vp08', 'vpcC'],
+  ['vp09', 'vpcC'],
 ]);
 
 /** @throws StreamError `codec-unsupported` for a sample entry that there is no configuration box for */

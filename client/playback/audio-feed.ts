@@ -3,8 +3,8 @@ import { silentUnit } from '../codec/silence.js';
 import type { AudioTrackConfig } from '../codec/track-config.js';
 import { audioSampleEntry } from '../fmp4/audio-sample-entry.js';
 import { AudioPlacement } from './audio-placement.js';
+import { mimeTypeOf } from './container.js';
 import type { LatencyPolicy } from './latency.js';
-import { mimeTypeOf } from './media-source.js';
 import { KEEP_BEHIND_S, SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
 
 /** Audio access units, and silence between them → placed samples → the SourceBuffer of a presentation's audio track. */

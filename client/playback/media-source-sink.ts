@@ -3,9 +3,10 @@ import type { StreamError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../codec/track-config.js';
+import { mimeTypeOf } from './container.js';
 import { GroupCache } from './group-cache.js';
 import { type Latency, type LatencyPolicy, latencyPolicy } from './latency.js';
-import { mediaSourceConstructor, mimeTypeOf } from './media-source.js';
+import { mediaSourceConstructor } from './media-source.js';
 import { type ExpectedTracks, Presentation } from './presentation.js';
 
 /**

@@ -10,11 +10,6 @@ export function mediaSourceConstructor(): typeof MediaSource | null {
   return globalThis.MediaSource ?? globalThis.ManagedMediaSource ?? null;
 }
 
-/** `video/mp4; codecs="avc1.64001f"`. */
-export function mimeTypeOf(config: { kind: 'video' | 'audio'; codec: string }): string {
-  return `${config.kind}/mp4; codecs="${config.codec}"`;
-}
-
 /** What a page is told where there is none. */
 export function mediaSourceMissing(): StreamError {
   return new StreamError(

@@ -1,8 +1,9 @@
 import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
 import type { AccessUnit } from '../codec/access-unit.js';
-import type { AudioTrackConfig, VideoTrackConfig } from '../codec/track-config.js';
+import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../codec/track-config.js';
 import type { AudioFeed } from './audio-feed.js';
+import { hasSegmentWriter, loadSegmentWriter } from './container.js';
 import type { LatencyPolicy } from './latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
 import type { SourceBufferQueueHandlers } from './source-buffer-queue.js';
@@ -56,6 +57,8 @@ export class Presentation {
   #isAttached = false;
   readonly #playCalls: { resolve(): void; reject(reason: unknown): void }[] = [];
   #started = false;
+  /** Configurations whose containers' code is on its way. */
+  readonly #loading = new Set<TrackConfig>();
   #closed = false;
   #cancelAudioWait: (() => void) | null = null;
   #cancelAudioWatch: (() => void) | null = null;
@@ -294,6 +297,7 @@ export class Presentation {
     if (this.#expectsVideo && this.#heldVideo === null) return;
     if (this.#expectsAudio && (this.#heldAudio === null || this.#AudioFeed === null)) return;
     if (this.#heldVideo === null && this.#heldAudio === null) return;
+    if (!this.#hasWriters()) return;
     this.#started = true;
     this.#cancelAudioWait?.();
     try {
@@ -314,6 +318,24 @@ export class Presentation {
     for (const feed of held) feed();
     // The first bytes may have been refused already.
     if (this.#audioFeed !== null && !this.#closed) this.#watchAudio();
+  }
+
+  /** Whether the code of the tracks' containers is there; if not, it is loaded, and starts the presentation when it is. */
+  #hasWriters(): boolean {
+    const hasVideo = this.#hasWriter(this.#heldVideo, (error) => this.#fail(error));
+    const hasAudio = !this.#expectsAudio || this.#hasWriter(this.#heldAudio, () => this.removeAudio());
+    return hasVideo && hasAudio;
+  }
+
+  #hasWriter(config: TrackConfig | null, onError: (error: StreamError) => void): boolean {
+    if (config === null || hasSegmentWriter(config)) return true;
+    if (this.#loading.has(config)) return false;
+    this.#loading.add(config);
+    loadSegmentWriter(config).then(
+      () => this.#tryStart(),
+      (thrown) => onError(StreamError.from(thrown, 'media-failed', 'The code for this codec could not be loaded.')),
+    );
+    return false;
   }
 
   #feedVideo(unit: AccessUnit, config: VideoTrackConfig, time: number, arrival: number): void {

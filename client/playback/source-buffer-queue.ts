@@ -1,11 +1,11 @@
 import { StreamError } from '../../shared/errors.js';
 import type { TrackConfig } from '../codec/track-config.js';
-import { type FragmentSample, writeFragment } from '../fmp4/fragment.js';
-import { writeInitSegment } from '../fmp4/init-segment.js';
-import { mimeTypeOf } from './media-source.js';
+import type { FragmentSample } from '../fmp4/fragment.js';
+import { Mp4SegmentWriter, type SegmentWriter } from '../fmp4/segment-writer.js';
+import { mimeTypeOf, segmentWriterFor } from './container.js';
 
 /**
- * Feeds one SourceBuffer, which takes one operation at a time: samples → MP4 fragments → `appendBuffer`. A sample goes
+ * Feeds one SourceBuffer, which takes one operation at a time: samples → fragments of the codec's container → `appendBuffer`. A sample goes
  * out at once while the buffer is idle; what piles up while it is busy goes in one append.
  */
 
@@ -45,7 +45,7 @@ export class SourceBufferQueue {
   #waiting: FragmentSample[] = [];
   #waitingBytes = 0;
   #removeBefore = 0;
-  #sequenceNumber = 0;
+  #writer: SegmentWriter;
   #quotaMet = false;
   #needsKeyFrame = false;
   #closed = false;
@@ -57,6 +57,7 @@ export class SourceBufferQueue {
   constructor(buffer: SourceBuffer, trackId: number, handlers: SourceBufferQueueHandlers) {
     this.#buffer = buffer;
     this.#trackId = trackId;
+    this.#writer = new Mp4SegmentWriter(trackId);
     this.#handlers = handlers;
     const signal = this.#abort.signal;
     buffer.addEventListener('updateend', () => this.#pump(), { signal });
@@ -72,12 +73,22 @@ export class SourceBufferQueue {
    * Starts the first configuration, or a new one: the init segment, and a change of the buffer's type where the codec
    * string is another.
    * @param timescale - ticks a second of the samples that follow
-   * @param sampleEntry - the configuration's box
+   * @param sampleEntry - the configuration's box in MP4
    */
   configure(config: TrackConfig, timescale: number, sampleEntry: Uint8Array): void {
+    if (this.#closed) return;
     const isOtherCodec = this.#codec !== null && this.#codec !== config.codec;
     this.#codec = config.codec;
-    const segment = writeInitSegment([{ trackId: this.#trackId, timescale, config, sampleEntry }]);
+    // What waits was taken under the old configuration, and perhaps for another container.
+    if (this.#waiting.length > 0) this.#ready.push(this.#takeFragment());
+    let segment: Uint8Array<ArrayBuffer>;
+    try {
+      this.#writer = segmentWriterFor(config, this.#trackId, this.#writer);
+      segment = this.#writer.init(config, timescale, sampleEntry);
+    } catch (thrown) {
+      this.#fail(`The stream cannot go on in ${config.codec}.`, thrown);
+      return;
+    }
     this.appendInit(segment, isOtherCodec ? mimeTypeOf(config) : null);
   }
 
@@ -151,7 +162,7 @@ export class SourceBufferQueue {
 
   #takeFragment(): Segment {
     const samples = this.#waiting.length;
-    const bytes = writeFragment(++this.#sequenceNumber, this.#trackId, contiguous(this.#waiting));
+    const bytes = this.#writer.fragment(contiguous(this.#waiting));
     this.#waiting = [];
     this.#waitingBytes = 0;
     return { bytes, samples, mimeType: null };

@@ -1,9 +1,9 @@
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
 import { visualSampleEntry } from '../fmp4/visual-sample-entry.js';
+import { mimeTypeOf } from './container.js';
 import type { LatencyPolicy } from './latency.js';
 import { LiveEdge } from './live-edge.js';
-import { mimeTypeOf } from './media-source.js';
 import { PlacementHistory } from './placement-history.js';
 import { KEEP_BEHIND_S, SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
 

@@ -1,8 +1,18 @@
 import { StreamError } from '../../shared/errors.js';
-import { formatRtspUrl, parseRtspUrl } from '../../shared/rtsp-url.js';
-import { RedirectError } from './status.js';
+import { formatRtspUrl, parseRtspUrl, redactUrl } from '../../shared/rtsp-url.js';
 
 /** The Location of a redirect (RFC 2326, 11.3 and 10.10) → where to go on, or why not. */
+
+/** The camera sends the client to another host, port or scheme: it takes another connection to follow. */
+export class RedirectError extends StreamError {
+  /** The new rtsp:// or rtsps:// URL, without credentials. */
+  readonly location: string;
+
+  constructor(location: string, options: { status?: number } = {}) {
+    super('redirected', `The camera says that the stream is at ${redactUrl(location)} now.`, options);
+    this.location = location;
+  }
+}
 
 /**
  * - `here`: the same host, port and scheme; the URL can be asked for on this connection.

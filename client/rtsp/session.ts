@@ -17,10 +17,9 @@ import { formatTransport, parseRange, parseTransport } from './headers.js';
 import { InterleavedChannels, type InterleavedChannelsStats } from './interleaved-channels.js';
 import { KeepAlive } from './keep-alive.js';
 import { mergePlayResults, type PlayResult, parsePlayResult, type SetUpMedium } from './play-result.js';
-import { redirectOf } from './redirect.js';
 import { Requester } from './requester.js';
 import { answerServerRequest } from './server-requests.js';
-import { isSuccess, statusError } from './status.js';
+import { isSuccess } from './status.js';
 
 /**
  * One RTSP session over one connection (RFC 2326): what is there, set it up, play, pause, end. Turns interleaved frames
@@ -147,7 +146,7 @@ export class RtspSession {
         onInterleavedFrame: (channel, payload) => this.#channels.push(channel, payload),
         onServerRequest: (request) =>
           answerServerRequest(request, {
-            onRedirect: (location) => this.#onServerRedirect(location),
+            onRedirect: (location) => void this.#onServerRedirect(location),
             onTeardown: () => this.#fail(new StreamError('connection-closed', 'The camera has ended the session.')),
           }),
         onDataRead: () => this.#keepAlive.poll(),
@@ -229,7 +228,8 @@ export class RtspSession {
       });
       if (isSuccess(response)) return this.#onDescription(response);
       const { status } = response;
-      if (status < 300 || status >= 400) throw this.#errorOf('DESCRIBE', response);
+      if (status < 300 || status >= 400) throw await this.#errorOf('DESCRIBE', response);
+      const { redirectOf } = await loadRefusal();
       const redirect = redirectOf(this.#url, response.headers.get('Location'), { status });
       if (redirect.kind !== 'here') throw redirect.error;
       this.#url = redirect.url;
@@ -258,7 +258,7 @@ export class RtspSession {
       refusal = response;
       if (!otherUrlStatuses.has(response.status)) break;
     }
-    if (refusal !== null) throw this.#errorOf('SETUP', refusal);
+    if (refusal !== null) throw await this.#errorOf('SETUP', refusal);
   }
 
   /**
@@ -272,7 +272,7 @@ export class RtspSession {
       const outcome = this.#isPerMedium ? null : await this.#playAggregate(options);
       if (outcome !== null && 'result' in outcome) return outcome.result;
       if (outcome !== null && !perMediumStatuses.has(outcome.refusal.status))
-        throw this.#errorOf('PLAY', outcome.refusal);
+        throw await this.#errorOf('PLAY', outcome.refusal);
       return await this.#playPerMedium(options, outcome?.refusal ?? null);
     } finally {
       if (this.#state === 'ready' && this.#hasPlayed) this.#channels.delivery = 'drop';
@@ -291,7 +291,7 @@ export class RtspSession {
           this.#channels.delivery = 'drop';
         },
       });
-      if (!isSuccess(response)) throw this.#errorOf('PAUSE', response);
+      if (!isSuccess(response)) throw await this.#errorOf('PAUSE', response);
     }
   }
 
@@ -311,7 +311,7 @@ export class RtspSession {
   async options(signal?: AbortSignal): Promise<ReadonlySet<string>> {
     this.#require('OPTIONS', 'init', 'ready', 'playing');
     const response = await this.#exchange.send('OPTIONS', this.#aggregateUrl, { signal });
-    if (!isSuccess(response)) throw this.#errorOf('OPTIONS', response);
+    if (!isSuccess(response)) throw await this.#errorOf('OPTIONS', response);
     return this.supportedMethods ?? new Set();
   }
 
@@ -415,7 +415,7 @@ export class RtspSession {
       if (!isSuccess(response)) refusal ??= response;
     }
     if (results.length === 0) {
-      if (refusal !== null) throw this.#errorOf('PLAY', refusal);
+      if (refusal !== null) throw await this.#errorOf('PLAY', refusal);
       throw new StreamError('invalid-state', 'PLAY has nothing to play.');
     }
     this.#isPerMedium = true;
@@ -473,26 +473,27 @@ export class RtspSession {
     const body = new TextEncoder().encode(text);
     const headers: [string, string][] = text === '' ? [] : [['Content-Type', 'text/parameters']];
     const response = await this.#exchange.send(method, this.#aggregateUrl, { headers, body, signal });
-    if (!isSuccess(response)) throw this.#errorOf(method, response);
+    if (!isSuccess(response)) throw await this.#errorOf(method, response);
     return response;
   }
 
-  #errorOf(method: string, response: RtspResponse): StreamError {
-    const { status, headers } = response;
-    if (status >= 300 && status < 400 && headers.has('Location')) {
-      const redirect = redirectOf(this.#url, headers.get('Location'), { status });
-      if (redirect.kind !== 'here') return redirect.error;
-    }
-    return statusError(method, response, this.#exchange.refusal);
+  async #errorOf(method: string, response: RtspResponse): Promise<StreamError> {
+    const { errorOf } = await loadRefusal();
+    return errorOf(method, response, this.#exchange.refusal, this.#url);
   }
 
-  #onServerRedirect(location: string | null): void {
-    const redirect = redirectOf(this.#url, location);
+  async #onServerRedirect(location: string | null): Promise<void> {
+    try {
+      const { redirectOf } = await loadRefusal();
+      const redirect = redirectOf(this.#url, location);
+      if (redirect.kind !== 'here') throw redirect.error;
+    } catch (thrown) {
+      this.#fail(StreamError.from(thrown, 'connection-closed', 'The camera has moved.'));
+      return;
+    }
     // On the same host too: a session does not move within its connection.
     const startAnew = 'The camera wants the session to be started anew.';
-    this.#fail(
-      redirect.kind === 'here' ? new StreamError('connection-closed', startAnew, { retry: 'at-once' }) : redirect.error,
-    );
+    this.#fail(new StreamError('connection-closed', startAnew, { retry: 'at-once' }));
   }
 
   async #endPolitely(): Promise<void> {
@@ -535,4 +536,13 @@ export class RtspSession {
 function formatScale(scale: number): string {
   const text = String(scale);
   return text.includes('.') ? text : `${text}.0`;
+}
+
+async function loadRefusal(): Promise<typeof import('./refusal.js')> {
+  try {
+    return await import('./refusal.js');
+  } catch (cause) {
+    const sentence = "The camera refuses, and the player's code that tells why could not be loaded.";
+    throw new StreamError('connection-failed', sentence, { cause });
+  }
 }

@@ -54,10 +54,33 @@ const av1Cases: [name: string, payload: number[], expected: boolean][] = [
   ['an empty payload', [], false],
 ];
 
+const vp8Cases: [name: string, payload: number[], expected: boolean][] = [
+  ['the start of a key frame', [0x10, 0x10, 0x02], true],
+  ['the start of a key frame, with all extensions', [0x90, 0xf0, 0x81, 0x11, 0x22, 0x33, 0x10], true],
+  ['the start of another frame', [0x10, 0x31, 0x02], false],
+  ['the rest of a frame', [0x00, 0x10, 0x02], false],
+  ['the start of a later partition', [0x11, 0x10, 0x02], false],
+  ['a descriptor that is cut short', [0x90, 0xf0, 0x81], false],
+  ['an empty payload', [], false],
+];
+
+const vp9Cases: [name: string, payload: number[], expected: boolean][] = [
+  ['the start of a picture that refers to none', [0x8c, 0x80, 0x01, 0x82], true],
+  ['the same without picture ID', [0x0c, 0x82], true],
+  ['the lowest of its layers', [0xa8, 0x01, 0x00, 0x00, 0x82], true],
+  ['a higher one', [0xa8, 0x01, 0x02, 0x00, 0x82], false],
+  ['a picture that refers to others', [0xcc, 0x80, 0x01, 0x86], false],
+  ['the rest of a picture', [0x84, 0x80, 0x01, 0x86], false],
+  ['a descriptor that is cut short', [0xa8, 0x80, 0x01], false],
+  ['an empty payload', [], false],
+];
+
 for (const [format, cases] of [
   ['H264', h264Cases],
   ['H265', h265Cases],
   ['AV1', av1Cases],
+  ['VP8', vp8Cases],
+  ['VP9', vp9Cases],
 ] as const) {
   for (const [name, payload, expected] of cases) {
     test(`${format}: ${name} ${expected ? 'starts' : 'does not start'} a key frame`, () => {
@@ -74,8 +97,12 @@ test('of an unknown format nothing can be told', () => {
 
 test('any payload gets an answer', () => {
   fc.assert(
-    fc.property(fc.constantFrom('H264', 'H265', 'AV1'), fc.uint8Array({ maxLength: 40 }), (format, payload) => {
-      assert.equal(typeof startsKeyFrame(format, payload), 'boolean');
-    }),
+    fc.property(
+      fc.constantFrom('H264', 'H265', 'AV1', 'VP8', 'VP9'),
+      fc.uint8Array({ maxLength: 40 }),
+      (format, payload) => {
+        assert.equal(typeof startsKeyFrame(format, payload), 'boolean');
+      },
+    ),
   );
 });

@@ -29,6 +29,30 @@ AAC_ENCODERS = {
     'fdkaacenc': 'fdkaacenc bitrate={bitrate}',
 }
 
+# Encoder (None: whichever there is of AAC), parser (None: it needs none), payloader, whose payload type is 97 unless given.
+AUDIO_CODECS = {
+    'aac': (None, 'aacparse', 'rtpmp4gpay'),
+    'latm': (None, 'aacparse', 'rtpmp4apay'),
+    # No encoder of HE-AAC here: AAC-LC at 24 kHz, stereo, declared as the core of HE-AAC at 48, which decoders take.
+    'he-aac': (None, 'aacparse ! audio/mpeg,stream-format=raw ! capssetter caps=audio/mpeg,codec_data=(buffer)2b118800', 'rtpmp4gpay'),
+    'opus': ('opusenc bitrate={bitrate}', 'opusparse', 'rtpopuspay'),
+    'pcmu': ('mulawenc', None, 'rtppcmupay pt=0'),
+    'pcma': ('alawenc', None, 'rtppcmapay pt=8'),
+    'l16': ('capsfilter caps=audio/x-raw,format=S16BE', None, 'rtpL16pay pt=98'),
+    'mp3': ('lamemp3enc target=bitrate cbr=true bitrate={kilobits}', 'mpegaudioparse', 'rtpmpapay'),
+}
+# How the tracks of a file are sent.
+FILE_BRANCHES = {
+    'video': 'h264parse ! rtph264pay config-interval=-1',
+    'h265': 'h265parse ! rtph265pay config-interval=-1 aggregate-mode=zero-latency',
+    'vp8': 'rtpvp8pay picture-id-mode=15-bit',
+    'vp9': 'vp9parse ! rtpvp9pay picture-id-mode=15-bit',
+    'audio': 'aacparse ! rtpmp4gpay',
+    'latm': 'aacparse ! rtpmp4apay',
+    'opus': 'opusparse ! rtpopuspay',
+    'mp3': 'mpegaudioparse ! rtpmpapay',
+}
+
 print_lock = threading.Lock()
 
 
@@ -118,13 +142,24 @@ class ClockSource:
         appsrc.emit('push-buffer', buffer)
 
 
+# libvpx at its quickest, as it comes: no frame refers to a later one.
+VPX_LAUNCH = (
+    '{codec}enc deadline=1 cpu-used=8 lag-in-frames=0 threads=1 end-usage=cbr target-bitrate={bits} '
+    'keyframe-max-dist={keyInterval} ! {payloader} name=pay0 pt=96 picture-id-mode=15-bit'
+)
+VPX_PAYLOADERS = {'vp8': 'rtpvp8pay', 'vp9': 'vp9parse ! rtpvp9pay'}
+
+
 def video_launch(video):
     caps = f'video/x-raw,format=I420,width={video["width"]},height={video["height"]},framerate={video["frameRate"]}/1'
+    source = f'appsrc name=clock is-live=true format=time block=false max-buffers=1 caps={caps} '
+    if video['codec'] in VPX_PAYLOADERS:
+        payloader = VPX_PAYLOADERS[video['codec']]
+        return f'{source}! ' + VPX_LAUNCH.format(**video, bits=1000 * video['bitrate'], payloader=payloader)
     # With `avc` the payloader knows the profile, and says so in the SDP; some clients insist on it.
     aggregate = 'zero-latency' if video['aggregate'] else 'none'
     return (
-        f'appsrc name=clock is-live=true format=time block=false max-buffers=1 caps={caps} '
-        f'! x264enc tune=zerolatency speed-preset={video["preset"]} bitrate={video["bitrate"]} '
+        f'{source}! x264enc tune=zerolatency speed-preset={video["preset"]} bitrate={video["bitrate"]} '
         f'key-int-max={video["keyInterval"]} threads={video["slices"]} sliced-threads=true '
         f'! video/x-h264,profile={video["profile"]},stream-format=avc '
         f'! h264parse config-interval={-1 if video["parameterSets"] == "in-band" else 0} '
@@ -134,44 +169,26 @@ def video_launch(video):
     )
 
 
-# Encoder and payloader by codec; the payload types are the static ones where there are any.
-OTHER_CODECS = {
-    'pcmu': 'mulawenc {queue}! rtppcmupay name=pay{index} pt=0',
-    'pcma': 'alawenc {queue}! rtppcmapay name=pay{index} pt=8',
-    'l16': 'audio/x-raw,format=S16BE {queue}! rtpL16pay name=pay{index} pt=98',
-    'opus': 'opusenc bitrate={bitrate} {queue}! rtpopuspay name=pay{index} pt=99',
-}
-
-
 def audio_launch(audio, index):
+    encoder, parser, payloader = AUDIO_CODECS[audio['codec']]
+    encoder = encoder or next((line for name, line in AAC_ENCODERS.items() if Gst.ElementFactory.find(name)), None)
+    if encoder is None:
+        raise RuntimeError('No AAC encoder; expected one of ' + ', '.join(AAC_ENCODERS))
     late = audio['delayMs'] * Gst.MSECOND
     queue = f'! queue min-threshold-time={late} max-size-time=0 max-size-bytes=0 max-size-buffers=0 ' if late else ''
     return (
         f'audiotestsrc name=tone is-live=true wave={audio["wave"]} freq=440 volume=0.2 samplesperbuffer=480 '
         f'! audio/x-raw,rate={audio["sampleRate"]},channels={audio["channels"]} ! audioconvert '
-        f'! {coded(audio, queue, index)}'
+        f'! {encoder.format(bitrate=audio["bitrate"], kilobits=audio["bitrate"] // 1000)} {"! " + parser if parser else ""} {queue}'
+        f'! {payloader} name=pay{index}{"" if " pt=" in payloader else " pt=97"}'
     )
 
 
-def coded(audio, queue, index):
-    other = OTHER_CODECS.get(audio['codec'])
-    if other is not None:
-        return other.format(bitrate=audio['bitrate'], queue=queue, index=index)
-    encoder = next((line for name, line in AAC_ENCODERS.items() if Gst.ElementFactory.find(name)), None)
-    if encoder is None:
-        raise RuntimeError('No AAC encoder; expected one of ' + ', '.join(AAC_ENCODERS))
-    return f'{encoder.format(bitrate=audio["bitrate"])} ! aacparse {queue}! rtpmp4gpay name=pay{index} pt=97'
-
-
 def file_launch(file):
-    branches = {
-        'video': 'h264parse ! rtph264pay config-interval=-1',
-        'h265': 'h265parse ! rtph265pay config-interval=-1 aggregate-mode=zero-latency',
-        'audio': 'aacparse ! rtpmp4gpay',
-    }
-    parts = [f'filesrc location="{file["path"]}" ! qtdemux name=demux']
+    demuxer = 'qtdemux' if file['path'].endswith('.mp4') else 'matroskademux'
+    parts = [f'filesrc location="{file["path"]}" ! {demuxer} name=demux']
     for index, kind in enumerate(file['tracks']):
-        parts.append(f'demux. ! queue ! {branches[kind]} name=pay{index} pt={96 + index}')
+        parts.append(f'demux. ! queue ! {FILE_BRANCHES[kind]} name=pay{index} pt={96 + index}')
     return ' '.join(parts)
 
 

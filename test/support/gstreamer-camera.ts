@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { type LineProcess, startLineProcess } from './child-process.js';
 
-/** A live H.264 picture with the picture clock in it (see picture_clock.py). */
+/** A live picture with the picture clock in it (see picture_clock.py). */
 export interface LiveVideo {
+  /** Default H.264; what follows from `profile` on is for that alone. */
+  codec?: 'h264' | 'vp8' | 'vp9';
   /** Pixels; a multiple of 8, at least 256. */
   width?: number;
   height?: number;
@@ -27,8 +29,10 @@ export interface LiveVideo {
 
 /** A live tone of 440 Hz. */
 export interface LiveAudio {
-  /** `aac` unless given. PCMU and PCMA want 8 kHz and one channel. */
-  codec?: 'aac' | 'pcmu' | 'pcma' | 'l16' | 'opus';
+  /**
+   * Default AAC in mpeg4-generic; HE-AAC is 24 kHz stereo at its core, PCMU and PCMA want 8 kHz and one channel.
+   */
+  codec?: 'aac' | 'he-aac' | 'latm' | 'opus' | 'mp3' | 'pcmu' | 'pcma' | 'l16';
   sampleRate?: number;
   channels?: number;
   /** bit/s. */
@@ -41,6 +45,8 @@ export interface LiveAudio {
   gap?: { fromMs: number; forMs: number | null };
 }
 
+export type FileTrack = 'video' | 'h265' | 'vp8' | 'vp9' | 'audio' | 'latm' | 'opus' | 'mp3';
+
 export interface Mount {
   /** Absolute: `/live`. */
   path: string;
@@ -48,8 +54,8 @@ export interface Mount {
   video?: LiveVideo | true;
   /** `true` or `{}`: stereo, 48 kHz. */
   audio?: LiveAudio | true;
-  /** An MP4 file instead, seekable; `tracks` as the file has them: `video` is H.264. */
-  file?: { path: string; tracks: ('video' | 'h265' | 'audio')[] };
+  /** An MP4, WebM or Matroska file instead, seekable; `tracks` as the file has them (`video`: H.264, `audio`: AAC). */
+  file?: { path: string; tracks: FileTrack[] };
   /** Whether all viewers see one encoder's stream (then later ones start between key frames); default false. */
   shared?: boolean;
   /** Refuses RTP over the RTSP connection with 461. */
@@ -99,6 +105,7 @@ const script = fileURLToPath(new URL('./gstreamer-camera.py', import.meta.url));
 const host = '127.0.0.1';
 
 const videoDefaults: Required<LiveVideo> = {
+  codec: 'h264',
   width: 640,
   height: 360,
   frameRate: 25,

@@ -42,13 +42,27 @@ export async function makeMediaFile(options: MediaFileOptions = {}): Promise<Med
 }
 
 /** Hash of every decoded video frame, in display order, as FFmpeg sees the file or URL. */
-export async function frameHashes(input: string, extra: readonly string[] = []): Promise<string[]> {
-  const output = await runProgram('ffmpeg', [
-    ...['-v', 'error', ...extra, '-i', input, '-map', '0:v:0'],
-    ...['-fps_mode', 'passthrough', '-f', 'framemd5', '-'],
+export function frameHashes(input: string, extra: readonly string[] = []): Promise<string[]> {
+  return streamHashes(input, 'v:0', ['-fps_mode', 'passthrough'], extra);
+}
+
+/** Hash of every packet of a stream (`a:0`), as it is in the file. */
+export function packetHashes(input: string, stream: string): Promise<string[]> {
+  return streamHashes(input, stream, ['-c', 'copy']);
+}
+
+async function streamHashes(
+  input: string,
+  stream: string,
+  output: readonly string[],
+  inputOptions: readonly string[] = [],
+): Promise<string[]> {
+  const text = await runProgram('ffmpeg', [
+    ...['-v', 'error', ...inputOptions, '-i', input, '-map', `0:${stream}`],
+    ...[...output, '-f', 'framemd5', '-'],
   ]);
-  return output
+  return text
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
-    .map((line) => line.split(',').at(-1)?.trim() ?? '');
+    .map((line) => line.split(',')[5]?.trim() ?? '');
 }

@@ -207,3 +207,28 @@ export async function waitForSound(page: Page, timeoutMs = 15_000, selector = pl
     throw new Error(`No sound within ${timeoutMs} ms: ${JSON.stringify(await readPlayer(page, selector))}`);
   }
 }
+
+/** The strongest frequency, in Hz, in a second of what the player's present video plays, by Web Audio. */
+export function toneFrequency(page: Page, selector = playerSelector): Promise<number> {
+  return page.$eval(selector, async (node) => {
+    const { video } = node as RtspPlayerElement;
+    if (video === null) return Number.NaN;
+    const context = new AudioContext();
+    const analyser = new AnalyserNode(context, { fftSize: 32_768, smoothingTimeConstant: 0 });
+    context.createMediaElementSource(video).connect(analyser).connect(context.destination);
+    await context.resume();
+    // The analyser looks at the newest samples: as many as it wants have to come by.
+    const end = context.currentTime + (1.5 * analyser.fftSize) / context.sampleRate;
+    await new Promise<void>((resolve) => {
+      const poll = setInterval(() => {
+        if (context.currentTime < end) return;
+        clearInterval(poll);
+        resolve();
+      }, 50);
+    });
+    const levels = new Float32Array(analyser.frequencyBinCount);
+    analyser.getFloatFrequencyData(levels);
+    const strongest = levels.reduce((best, level, bin) => (level > (levels[best] ?? 0) ? bin : best), 0);
+    return (levels[strongest] ?? -200) < -80 ? 0 : (strongest * context.sampleRate) / analyser.fftSize;
+  });
+}

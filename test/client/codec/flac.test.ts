@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { flacConfig, writeFlacFrame } from '../../../client/codec/flac.js';
 import { aLawSamples, muLawSamples } from '../../../client/codec/g711.js';
-import { opusSamples } from '../../../client/codec/opus.js';
 
 /** FFmpeg's samples of a stream, 16 bits each. */
 function decode(input: Uint8Array, ...inputOptions: string[]): Int16Array {
@@ -44,19 +43,3 @@ for (const [sampleRate, channels, size] of [
     assert.ok(Buffer.from(decoded.buffer).equals(Buffer.from(samples.buffer, 0, count * size * channels * 2)));
   });
 }
-
-test('the duration of an Opus packet is in its first bytes (RFC 6716, 3.1)', () => {
-  const cases: [bytes: number[], samples: number | null][] = [
-    [[], null],
-    [[0xfc], 960], // CELT, full band, 20 ms, stereo, one frame
-    [[0x78], 960], // hybrid, full band, 20 ms
-    [[0x08], 960], // SILK, 20 ms
-    [[0x18], 2_880], // SILK, 60 ms
-    [[0x81], 240], // CELT, 2.5 ms, two frames
-    [[0xfb, 0x03], 2_880], // three frames
-    [[0xfb, 0x00], null],
-    [[0xfb], null],
-    [[0x1b, 0x03], null], // 180 ms
-  ];
-  for (const [bytes, samples] of cases) assert.equal(opusSamples(Uint8Array.from(bytes)), samples, String(bytes));
-});

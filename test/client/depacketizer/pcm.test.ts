@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
-import { OpusDepacketizer } from '../../../client/depacketizer/opus.js';
 import { PcmDepacketizer } from '../../../client/depacketizer/pcm.js';
 import { hasDepacketizer, loadDepacketizer } from '../../../client/depacketizer/registry.js';
 import type { RtpPacket } from '../../../shared/rtp-packet.js';
@@ -76,20 +75,6 @@ test('nothing that a camera declares or sends is too much', () => {
     ),
     { numRuns: 100 },
   );
-});
-
-test('an Opus packet is a unit; what is none is counted', () => {
-  const units: AccessUnit[] = [];
-  const depacketizer = new OpusDepacketizer(format('opus', 48_000, 2), (unit) => units.push(unit));
-  depacketizer.push(packet(Uint8Array.of(0xfc, 1, 2)), 0);
-  depacketizer.push(packet(Uint8Array.of(0xfc, 3)), 960);
-  depacketizer.push(packet(new Uint8Array()), 1_920);
-  depacketizer.push(packet(Uint8Array.of(0xf4, 1)), 1_920);
-  assert.deepEqual(
-    units.map(({ config }) => (config?.kind === 'audio' ? config.samplesPerUnit : null)),
-    [960, null, 480],
-  );
-  assert.equal(depacketizer.stats.malformedPackets, 1);
 });
 
 test('the registry has them', async () => {

@@ -45,6 +45,54 @@ export function feed(depacketizer: Depacketizer, packets: Iterable<TestPacket>):
   }
 }
 
+/** A format of any name. */
+export function mediaFormat(
+  encodingName: string,
+  clockRate: number,
+  parameters: Record<string, string> = {},
+  channels: number | null = null,
+): MediaFormat {
+  return { payloadType: 98, encodingName, clockRate, channels, parameters: new Map(Object.entries(parameters)) };
+}
+
+/** Everything that a depacketizer hands over. */
+export class UnitRecorder<D extends Depacketizer> {
+  readonly units: AccessUnit[] = [];
+  readonly depacketizer: D;
+
+  constructor(Class: new (format: MediaFormat, onAccessUnit: (unit: AccessUnit) => void) => D, format: MediaFormat) {
+    this.depacketizer = new Class(format, (unit) => this.units.push(unit));
+  }
+
+  feed(...packets: readonly TestPacket[]): this {
+    feed(this.depacketizer, packets);
+    return this;
+  }
+
+  /** The units' bytes, in hexadecimal. */
+  get contents(): string[] {
+    return this.units.map((unit) => hex(unit.pieces));
+  }
+
+  get times(): number[] {
+    return this.units.map((unit) => unit.presentationTime);
+  }
+
+  get configs(): string[] {
+    return this.units.flatMap(({ config }) => (config === null ? [] : [config.codec]));
+  }
+}
+
+/** What must hold of any unit, whatever the packets were. */
+export function checkUnits(units: readonly AccessUnit[]): void {
+  for (const [index, unit] of units.entries()) {
+    if (unit.byteLength === 0 || hex(unit.pieces).length !== 2 * unit.byteLength) throw new Error('wrong length');
+    if (!Number.isInteger(unit.presentationTime) || unit.decodeTime !== unit.presentationTime) throw new Error('time');
+    if (index === 0 && (unit.config === null || !unit.isKeyFrame))
+      throw new Error('a first unit without configuration');
+  }
+}
+
 export function videoFormat(parameters: Record<string, string> = {}): MediaFormat {
   return {
     payloadType: 96,

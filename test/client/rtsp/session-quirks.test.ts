@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { RedirectError } from '../../../client/rtsp/status.js';
+import { RedirectError } from '../../../client/rtsp/redirect.js';
 import { MAX_EARLY_PACKETS } from '../../../shared/limits.js';
 import { serializeReceiverReport } from '../../../shared/rtcp.js';
 import { RtspHeaders, type RtspRequest, serializeInterleaved } from '../../../shared/rtsp-message.js';

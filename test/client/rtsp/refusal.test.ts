@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { redirectOf } from '../../../client/rtsp/redirect.js';
-import { RedirectError, type Refusal, statusError } from '../../../client/rtsp/status.js';
+import { RedirectError, redirectOf } from '../../../client/rtsp/redirect.js';
+import { statusError } from '../../../client/rtsp/refusal.js';
+import type { Refusal } from '../../../client/rtsp/status.js';
 import { emptyBody, RtspHeaders, type RtspResponse } from '../../../shared/rtsp-message.js';
 
 function response(status: number, reason = 'Reason', headers: readonly [string, string][] = []): RtspResponse {

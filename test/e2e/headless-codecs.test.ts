@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { Mp4Recorder, systemClock, TcpTransport } from '../../client/node.js';
+import { parseRtspUrl } from '../../shared/rtsp-url.js';
+import { runProgram } from '../support/child-process.js';
+import { type FileTrack, startGStreamerCamera } from '../support/gstreamer-camera.js';
+import { keeper } from '../support/keeper.js';
+import { frameHashes, packetHashes } from '../support/media-file.js';
+
+// Files of all kinds through GStreamer's server and the client without a page, bit for bit, judged by FFmpeg.
+
+const keep = keeper(after);
+let folder: string;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'rtsp-codecs-'));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+const picture = ['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=3', '-g', '25', '-pix_fmt', 'yuv420p'];
+
+function tone(sampleRate: number): string[] {
+  return ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=${sampleRate}:duration=3`];
+}
+
+async function encode(name: string, ...args: readonly string[]): Promise<string> {
+  const path = join(folder, name);
+  await runProgram('ffmpeg', ['-v', 'error', '-y', '-threads', '1', ...args, path]);
+  return path;
+}
+
+/** What GStreamer's server sends of the file, as an MP4 file. */
+async function record(source: string, track: FileTrack): Promise<string> {
+  const camera = await keep(
+    startGStreamerCamera({ mounts: [{ path: '/file', file: { path: source, tracks: [track] } }] }),
+  );
+  const url = camera.url('/file');
+  const chunks: Uint8Array[] = [];
+  const recorder = new Mp4Recorder(
+    { transport: new TcpTransport(parseRtspUrl(url)), url, clock: systemClock },
+    { onBytes: (bytes) => chunks.push(bytes), onWarning: (error) => assert.fail(error.message) },
+  );
+  await recorder.record(AbortSignal.timeout(30_000));
+  await camera.stop();
+  const path = `${source}.recorded.mp4`;
+  await writeFile(path, Buffer.concat(chunks));
+  return path;
+}
+
+const videos: readonly [what: string, track: FileTrack, args: readonly string[]][] = [
+  ['VP8', 'vp8', ['-c:v', 'libvpx', '-deadline', 'realtime', '-b:v', '600k']],
+  ['VP8 with hidden frames', 'vp8', ['-c:v', 'libvpx', '-auto-alt-ref', '1', '-lag-in-frames', '16', '-b:v', '300k']],
+  ['VP9', 'vp9', ['-c:v', 'libvpx-vp9', '-deadline', 'realtime', '-cpu-used', '8', '-b:v', '600k']],
+  [
+    'VP9 with superframes',
+    'vp9',
+    ['-c:v', 'libvpx-vp9', '-deadline', 'good', '-cpu-used', '5', '-auto-alt-ref', '1', '-lag-in-frames', '16'],
+  ],
+];
+
+for (const [what, track, args] of videos) {
+  test(`${what}: every frame of the recording is the file's`, { timeout: 90_000 }, async () => {
+    const source = await encode(`${what.replaceAll(' ', '-')}.webm`, ...picture, ...args);
+    const expected = await frameHashes(source);
+    assert.equal(expected.length, 75);
+    assert.deepEqual(await frameHashes(await record(source, track)), expected);
+  });
+}
+
+const sounds: readonly [what: string, track: FileTrack, file: string, args: readonly string[]][] = [
+  ['Opus, 20 ms', 'opus', 'opus20.mkv', [...tone(48_000), '-ac', '2', '-c:a', 'libopus']],
+  ['Opus, 60 ms, mono', 'opus', 'opus60.mkv', [...tone(48_000), '-c:a', 'libopus', '-frame_duration', '60']],
+  ['Opus, 2.5 ms', 'opus', 'opus2.mkv', [...tone(48_000), '-ac', '2', '-c:a', 'libopus', '-frame_duration', '2.5']],
+  ['AAC mono at 16 kHz', 'audio', 'mono.mkv', [...tone(16_000), '-c:a', 'aac']],
+  ['AAC stereo at 44.1 kHz', 'audio', 'stereo.mkv', [...tone(44_100), '-ac', '2', '-c:a', 'aac']],
+  ['AAC 5.1', 'audio', 'surround.mkv', [...tone(48_000), '-ac', '6', '-c:a', 'aac']],
+  ['LATM mono', 'latm', 'latm-mono.mkv', [...tone(16_000), '-c:a', 'aac']],
+  ['LATM stereo', 'latm', 'latm-stereo.mkv', [...tone(48_000), '-ac', '2', '-c:a', 'aac']],
+  ['LATM 5.1', 'latm', 'latm-surround.mkv', [...tone(48_000), '-ac', '6', '-c:a', 'aac']],
+  ['MP3 at 44.1 kHz', 'mp3', 'mp3.mkv', [...tone(44_100), '-ac', '2', '-c:a', 'libmp3lame', '-b:a', '128k']],
+  ['MP3 at 16 kHz (MPEG-2)', 'mp3', 'mp3-16.mkv', [...tone(16_000), '-c:a', 'libmp3lame', '-b:a', '32k']],
+  ['MP3 of varying rate', 'mp3', 'mp3-vbr.mkv', [...tone(48_000), '-ac', '2', '-c:a', 'libmp3lame', '-q:a', '2']],
+];
+
+for (const [what, track, file, args] of sounds) {
+  test(`${what}: every packet of the recording is the file's`, { timeout: 90_000 }, async () => {
+    const source = await encode(file, ...args);
+    const expected = await packetHashes(source, 'a:0');
+    const found = await packetHashes(await record(source, track), 'a:0');
+    assert.ok(expected.length > 40);
+    assert.deepEqual(found, expected);
+  });
+}
