@@ -11,6 +11,8 @@ import { findStartCode, splitAnnexB, startsWithStartCode } from '../codec/nal-un
 export interface NalUnit {
   /** nal_unit_type. */
   readonly type: number;
+  /** The byte that has it and nal_ref_idc. */
+  readonly header: number;
   /** The length field of 4 bytes (and the header byte, when it was rebuilt from fragments), then the payloads' views. */
   readonly pieces: readonly Uint8Array[];
   /** Bytes of all pieces. */
@@ -102,7 +104,7 @@ export class H264PayloadReader {
     if (type > LAST_SINGLE) return 'malformed';
     // A header alone is enough for an access unit delimiter and for the ends of sequence and stream.
     if (bytes.length < 2 && type < H264NalType.accessUnitDelimiter) return 'malformed';
-    this.#deliver(type, bytes.length, [lengthField(bytes.length), bytes], bytes.subarray(1));
+    this.#deliver(bytes[0] ?? 0, bytes.length, [lengthField(bytes.length), bytes], bytes.subarray(1));
     return 'ok';
   }
 
@@ -126,7 +128,7 @@ export class H264PayloadReader {
       const type = (part[0] ?? 0) & 0x1f;
       // One byte alone is the header of a fragmented NAL unit that repeats itself after the start code.
       if (type === 0 || type > LAST_SINGLE || part.length < 2) continue;
-      this.#deliver(type, part.length, [lengthField(part.length), part], part.subarray(1));
+      this.#deliver(part[0] ?? 0, part.length, [lengthField(part.length), part], part.subarray(1));
       result = 'ok';
     }
     return result;
@@ -176,7 +178,7 @@ export class H264PayloadReader {
     prefix[LENGTH_BYTES] = header;
     const body = first.length < SLICE_HEADER_BYTES ? joinStart(fragments) : first;
     fragments.unshift(prefix);
-    this.#deliver(type, this.#fragmentBytes, fragments, body);
+    this.#deliver(header, this.#fragmentBytes, fragments, body);
     return 'ok';
   }
 
@@ -185,8 +187,8 @@ export class H264PayloadReader {
     return 'malformed';
   }
 
-  #deliver(type: number, nalUnitBytes: number, pieces: readonly Uint8Array[], body: Uint8Array): void {
-    this.#onNalUnit({ type, pieces, byteLength: LENGTH_BYTES + nalUnitBytes, body });
+  #deliver(header: number, nalUnitBytes: number, pieces: readonly Uint8Array[], body: Uint8Array): void {
+    this.#onNalUnit({ type: header & 0x1f, header, pieces, byteLength: LENGTH_BYTES + nalUnitBytes, body });
   }
 }
 

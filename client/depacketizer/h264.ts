@@ -1,7 +1,11 @@
 import { MAX_ACCESS_UNIT_BYTES, MAX_ACCESS_UNIT_PACKETS, MAX_NAL_UNITS } from '../../shared/limits.js';
 import type { RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaFormat } from '../../shared/session-description.js';
+import { DecodeOrder } from '../codec/decode-order.js';
 import { H264NalType, H264ParameterSets, isFirstSlice, parseRecoveryPoint, parseSliceStart } from '../codec/h264.js';
+import { H264PictureOrder } from '../codec/h264-picture-order.js';
+import { isSecondField, parseSliceHeader, type SliceHeader, type SliceSyntax } from '../codec/h264-slice-header.js';
+import { neverReorders, type Sps } from '../codec/h264-sps.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
 import { H264PayloadReader, type NalUnit, wholeNalUnit } from './h264-payload.js';
@@ -16,12 +20,20 @@ import { H264PayloadReader, type NalUnit, wholeNalUnit } from './h264-payload.js
  *
  * Samples are those of `avc1`: parameter sets are kept out and go into the configuration, a new one from the next key
  * frame on. A set that changes between key frames stays in its sample, since the pictures up to the next one need it.
+ *
+ * Where the sequence parameter set does not rule reordering out, the slice headers' picture order count tells it. Pictures
+ * that prove to be in order without one that says so get a configuration that does, from the next key frame on.
  */
 export class H264Depacketizer implements Depacketizer {
   readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
   readonly #onAccessUnit: AccessUnitHandler;
   readonly #reader = new H264PayloadReader((nalUnit) => this.#onNalUnit(nalUnit));
   readonly #parameterSets = new H264ParameterSets();
+  readonly #clockRate: number;
+  readonly #decodeOrder: DecodeOrder;
+  readonly #pictureOrder = new H264PictureOrder();
+  /** What `#decodeOrder` was told last. */
+  #sps: Sps | null = null;
   #config: VideoTrackConfig | null = null;
   #picture = new PictureInProgress();
   /** RTP time of the packet in which the current NAL unit began. */
@@ -39,6 +51,8 @@ export class H264Depacketizer implements Depacketizer {
   /** @param format - its `sprop-parameter-sets` serve until the stream brings its own */
   constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
     this.#onAccessUnit = onAccessUnit;
+    this.#clockRate = format.clockRate;
+    this.#decodeOrder = new DecodeOrder(format.clockRate);
     const sets = format.parameters.get('sprop-parameter-sets');
     if (sets !== undefined) this.#parameterSets.addFromDescription(sets);
   }
@@ -65,6 +79,7 @@ export class H264Depacketizer implements Depacketizer {
     this.#waitsForKeyFrame = true;
     this.#isAfterGap = true;
     this.#leadingBefore = null;
+    this.#decodeOrder.reset();
   }
 
   #onLoss(): void {
@@ -143,7 +158,7 @@ export class H264Depacketizer implements Depacketizer {
 
   #onSlice(nalUnit: NalUnit): void {
     const isFirst = isFirstSlice(nalUnit.body[0]);
-    if (isFirst) this.#onPictureBoundary();
+    if (isFirst && !this.#isSecondField(nalUnit)) this.#onPictureBoundary();
     if (!this.#picture.hasBegun) {
       this.#picture.begin(this.#time);
       if (!isFirst && this.#markedTime === this.#time) {
@@ -159,6 +174,26 @@ export class H264Depacketizer implements Depacketizer {
     }
     this.#picture.addSlice(nalUnit);
     this.#append(nalUnit);
+  }
+
+  /** Whether a first slice is that of the other field: both are one sample when no marker came between them. */
+  #isSecondField(nalUnit: NalUnit): boolean {
+    const { firstSlice, isDamaged, time } = this.#picture;
+    if (firstSlice === null || isDamaged || time !== this.#time) return false;
+    const first = this.#sliceHeader(firstSlice);
+    if (first === null || first.structure === 'frame') return false;
+    const second = this.#sliceHeader(nalUnit);
+    return second !== null && isSecondField(first, second);
+  }
+
+  #sliceHeader({ header, body }: NalUnit): SliceHeader | null {
+    const syntax = this.#syntaxOf(body);
+    return syntax === null ? null : parseSliceHeader(header, body, syntax);
+  }
+
+  #syntaxOf(body: Uint8Array): SliceSyntax | null {
+    const start = parseSliceStart(body);
+    return start === null ? null : this.#parameterSets.syntaxFor(start.ppsId);
   }
 
   #append(nalUnit: NalUnit): void {
@@ -179,7 +214,8 @@ export class H264Depacketizer implements Depacketizer {
       this.stats.droppedAccessUnits++;
       return;
     }
-    if (this.#waitsForKeyFrame) {
+    const begins = this.#waitsForKeyFrame;
+    if (begins) {
       if (!isKeyFrame) {
         this.stats.droppedAccessUnits++;
         return;
@@ -200,7 +236,7 @@ export class H264Depacketizer implements Depacketizer {
     else if (!picture.isIdr && picture.recoveryFrames !== 0) picture.declareEntryPoint();
     this.#onAccessUnit({
       presentationTime: picture.time,
-      decodeTime: picture.time,
+      decodeTime: this.#decodeTimeOf(picture, begins),
       isKeyFrame,
       pieces: picture.pieces,
       byteLength: picture.byteLength,
@@ -209,8 +245,27 @@ export class H264Depacketizer implements Depacketizer {
   }
 
   #configOf(picture: PictureInProgress): VideoTrackConfig | null {
-    const slice = picture.firstSlice === null ? null : parseSliceStart(picture.firstSlice);
-    return slice === null ? null : this.#parameterSets.configFor(slice.ppsId);
+    const slice = picture.firstSlice === null ? null : parseSliceStart(picture.firstSlice.body);
+    return slice === null ? null : this.#parameterSets.configFor(slice.ppsId, this.#decodeOrder.isInOrder);
+  }
+
+  /** @param begins - it is the first picture, or the first after a gap */
+  #decodeTimeOf({ firstSlice, time }: PictureInProgress, begins: boolean): number {
+    const syntax = firstSlice === null ? null : this.#syntaxOf(firstSlice.body);
+    if (firstSlice === null || syntax === null) return this.#decodeOrder.next(time, 0, true);
+    const { sps } = syntax;
+    if (sps !== this.#sps) {
+      this.#sps = sps;
+      this.#decodeOrder.declare(
+        neverReorders(sps) ? 0 : (sps.maxNumReorderFrames ?? 0),
+        sps.frameRate === null ? null : this.#clockRate / sps.frameRate,
+      );
+    }
+    // Decoding order is output order, so that the slice header has nothing to add.
+    if (neverReorders(sps) || sps.maxNumReorderFrames === 0) return this.#decodeOrder.next(time, 0, true);
+    const slice = parseSliceHeader(firstSlice.header, firstSlice.body, syntax);
+    if (slice === null) return this.#decodeOrder.next(time, 0, true);
+    return this.#decodeOrder.next(time, this.#pictureOrder.next(slice, sps), begins || slice.isIdr);
   }
 
   /** After a start inside an open group of pictures, those shown before its first one refer to what never came. */
@@ -244,8 +299,7 @@ class PictureInProgress {
   hasSps = false;
   /** recovery_frame_cnt of a recovery point SEI, or null. */
   recoveryFrames: number | null = null;
-  /** What follows the NAL unit header of the first slice. */
-  firstSlice: Uint8Array | null = null;
+  firstSlice: NalUnit | null = null;
   #isIntra = true;
   #nalUnits = 0;
   #parameterSets: NalUnit[] | null = null;
@@ -265,7 +319,7 @@ class PictureInProgress {
 
   /** Notes what a slice says of the whole picture. */
   addSlice(nalUnit: NalUnit): void {
-    this.firstSlice ??= nalUnit.body;
+    this.firstSlice ??= nalUnit;
     if (nalUnit.type === H264NalType.idrSlice) this.isIdr = true;
     else if (this.#isIntra && this.#mayBeEntryPoint) this.#isIntra = parseSliceStart(nalUnit.body)?.isIntra ?? false;
   }

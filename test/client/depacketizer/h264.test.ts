@@ -71,7 +71,8 @@ test('single NAL unit packets: the sample without parameter sets, the configurat
   assert.deepEqual(recorder.times, [100, 3_700]);
   assert.deepEqual(recorder.keys, [true, false]);
   const [first, second] = recorder.units;
-  assert.equal(first?.decodeTime, 100);
+  // As if the frames before had come: the set declares a reorder depth of 2, at 25 frames a second.
+  assert.equal(first?.decodeTime, 100 - 2 * 3_600);
   assert.equal(first?.config?.codec, 'avc1.640028');
   assert.equal(second?.config, null);
   assert.deepEqual(recorder.depacketizer.stats, {
