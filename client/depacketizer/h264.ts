@@ -6,6 +6,7 @@ import { H264NalType, H264ParameterSets, isFirstSlice, parseRecoveryPoint, parse
 import { H264PictureOrder } from '../codec/h264-picture-order.js';
 import { isSecondField, parseSliceHeader, type SliceHeader, type SliceSyntax } from '../codec/h264-slice-header.js';
 import { neverReorders, type Sps } from '../codec/h264-sps.js';
+import { LeadingPictures } from '../codec/leading-pictures.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
 import { H264PayloadReader, type NalUnit, wholeNalUnit } from './h264-payload.js';
@@ -44,9 +45,7 @@ export class H264Depacketizer implements Depacketizer {
   #waitsForKeyFrame = true;
   /** Packets were lost, or never seen, right before what comes next. */
   #isAfterGap = true;
-  /** Leading pictures of an open group: to be dropped while their time is before this. */
-  #leadingBefore: number | null = null;
-  #leadingDropped = 0;
+  readonly #leading = new LeadingPictures();
 
   /** @param format - its `sprop-parameter-sets` serve until the stream brings its own */
   constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
@@ -78,7 +77,6 @@ export class H264Depacketizer implements Depacketizer {
     this.#markedTime = null;
     this.#waitsForKeyFrame = true;
     this.#isAfterGap = true;
-    this.#leadingBefore = null;
     this.#decodeOrder.reset();
   }
 
@@ -221,10 +219,10 @@ export class H264Depacketizer implements Depacketizer {
         return;
       }
       this.#waitsForKeyFrame = false;
-      this.#leadingBefore = picture.isIdr ? null : picture.time;
-      this.#leadingDropped = 0;
+      if (picture.isIdr) this.#leading.clear();
+      else this.#leading.startAt(picture.time);
     }
-    if (this.#isLeading(picture.time)) {
+    if (this.#leading.has(picture.time)) {
       this.stats.droppedAccessUnits++;
       return;
     }
@@ -267,21 +265,7 @@ export class H264Depacketizer implements Depacketizer {
     if (slice === null) return this.#decodeOrder.next(time, 0, true);
     return this.#decodeOrder.next(time, this.#pictureOrder.next(slice, sps), begins || slice.isIdr);
   }
-
-  /** After a start inside an open group of pictures, those shown before its first one refer to what never came. */
-  #isLeading(time: number): boolean {
-    if (this.#leadingBefore === null || time === this.#leadingBefore) return false;
-    if (time < this.#leadingBefore && this.#leadingDropped < MAX_LEADING_PICTURES) {
-      this.#leadingDropped++;
-      return true;
-    }
-    this.#leadingBefore = null;
-    return false;
-  }
 }
-
-/** Pictures that can be reordered before one: the decoded picture buffer holds 16 frames. */
-const MAX_LEADING_PICTURES = 16;
 
 /** SEI NAL unit behind its length: a recovery point with recovery_frame_cnt 0 and all flags 0 (D.1.8). */
 const ENTRY_POINT = Uint8Array.of(0, 0, 0, 5, H264NalType.sei, 6, 1, 0x84, 0x80);
