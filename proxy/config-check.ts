@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv, type AnySchemaObject, type ErrorObject, type ValidateFunction } from 'ajv';
 import { StreamError } from '../shared/errors.js';
-import { redactUrl } from '../shared/rtsp-url.js';
+import { redactUrl } from '../shared/redaction.js';
 
 /** What the schema says about a value in words; editors show it too. */
 interface SchemaPart {

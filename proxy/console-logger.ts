@@ -1,6 +1,6 @@
 /** Log lines on stderr, one event a line: time, level, sentence, fields. The last place where a secret can be kept in. */
 import type { LogFields, Logger } from '../shared/logger.js';
-import { redactUrl } from '../shared/rtsp-url.js';
+import { redactUrl } from '../shared/redaction.js';
 
 const levels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof levels)[number];

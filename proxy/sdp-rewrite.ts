@@ -3,7 +3,7 @@
  * addresses, and with the proxy's URLs. Line by line, so that what no parser understands still gets through.
  */
 import { MAX_SDP_LINE_LENGTH, MAX_SDP_LINES } from '../shared/limits.js';
-import { redactUrl } from '../shared/rtsp-url.js';
+import { redactUrl } from '../shared/redaction.js';
 
 /** Kinds of line that name places and people: URI, mail, phone, and information, in which live555 puts the path. */
 const droppedLine = /^[uepi]=/;

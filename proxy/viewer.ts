@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
 import { CloseCode, closeReason } from '../shared/proxy-protocol.js';
-import { redactUrl } from '../shared/rtsp-url.js';
+import { redactUrl } from '../shared/redaction.js';
 import type { TokenBucket } from './token-bucket.js';
 
 export interface ViewerHandlers {

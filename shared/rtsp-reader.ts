@@ -14,7 +14,6 @@ import {
   type RtspMessage,
   type StartLine,
 } from './rtsp-message.js';
-import { redactUrl } from './rtsp-url.js';
 
 /** The reader's bounds; each one's default is the constant of the same meaning in limits. */
 export interface ReaderLimits {
@@ -456,7 +455,7 @@ export class RtspReader {
   #skipJunk(byteLength: number, found: number | string): void {
     if (!this.#spokeRtsp) {
       const words =
-        typeof found === 'string' ? JSON.stringify(redactUrl(found).slice(0, 40)) : `the byte 0x${found.toString(16)}`;
+        typeof found === 'string' ? JSON.stringify(harmlessStart(found)) : `the byte 0x${found.toString(16)}`;
       this.#fail('not-rtsp', `The other end does not speak RTSP (got ${words}, expected an RTSP message).`);
       return;
     }
@@ -532,4 +531,9 @@ function contentLength(values: readonly string[]): number | null {
     length = Number(text);
   }
   return length ?? 0;
+}
+
+/** Up to what could be in front of a password, or a URL. */
+function harmlessStart(line: string): string {
+  return /^[\w ./-]{0,40}/.exec(line)?.[0] ?? '';
 }

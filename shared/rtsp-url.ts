@@ -1,7 +1,6 @@
 /**
  * rtsp:// and rtsps:// URLs: taking them apart, the URLs of a session and of its media (RFC 2326, C.1.1, and what cameras
- * make of it), and words about them without secrets. The path is an opaque string here: cameras compare it as text, and
- * many write one that no URL grammar knows.
+ * make of it). The path is an opaque string here: cameras compare it as text, and many write one that no URL grammar knows.
  */
 import { StreamError } from './errors.js';
 import { MAX_HEADER_LINE_BYTES } from './limits.js';
@@ -36,7 +35,7 @@ export function parseRtspUrl(text: string): RtspUrl {
     );
   }
   const trimmed = text.trim();
-  if (/\p{Cc}/u.test(trimmed)) throw invalidUrl(trimmed, 'it has control characters in it');
+  if (/\p{Cc}/u.test(trimmed)) throw invalidUrl('it has control characters in it');
   let scheme: RtspUrl['scheme'] | null = null;
   let rest = trimmed;
   // Several cameras and people write `rtsp://rtsp://…`.
@@ -44,7 +43,7 @@ export function parseRtspUrl(text: string): RtspUrl {
     scheme ??= match[1]?.toLowerCase() === 'rtsps' ? 'rtsps' : 'rtsp';
     rest = rest.slice(match[0].length);
   }
-  if (scheme === null) throw invalidUrl(trimmed, 'it does not begin with rtsp:// or rtsps://');
+  if (scheme === null) throw invalidUrl('it does not begin with rtsp:// or rtsps://');
 
   let chosen: { userinfoEnd: number; authority: Authority } | null = null;
   for (const userinfoEnd of userinfoEnds(rest)) {
@@ -56,7 +55,7 @@ export function parseRtspUrl(text: string): RtspUrl {
     chosen = { userinfoEnd, authority };
     break;
   }
-  if (chosen === null) throw invalidUrl(trimmed, 'its host or port makes no sense');
+  if (chosen === null) throw invalidUrl('its host or port makes no sense');
 
   const { userinfoEnd, authority } = chosen;
   const path = encodeBlanks(rest.slice(endOfAuthority(rest, userinfoEnd + 1)));
@@ -108,14 +107,6 @@ export function controlUrls(base: string, control: string | null): string[] {
   const appended = origin(url) + appendPath(url.path, relative);
   const resolved = origin(url) + resolvePath(url.path, relative);
   return appended === resolved ? [appended] : [appended, resolved];
-}
-
-/**
- * Any text, with every userinfo of a URL in it replaced by `***` and likewise the values of query parameters that look
- * like secrets. Where a password ends cannot always be told: then more is hidden rather than less.
- */
-export function redactUrl(text: string): string {
-  return text.replace(passwordWithBlanks, '$1***@').replace(/\S+/g, redactWord);
 }
 
 /** What stands between the userinfo and the path. */
@@ -177,7 +168,7 @@ function isIpv4(text: string): boolean {
 }
 
 /** RFC 4291, 2.2, with an optional zone (RFC 4007, 11). */
-function isIpv6(text: string): boolean {
+export function isIpv6(text: string): boolean {
   const address = /^([^%]*)(?:%[\w.~-]+)?$/.exec(text)?.[1];
   if (address === undefined) return false;
   const halves = address.split('::');
@@ -208,7 +199,8 @@ function decodePercent(text: string): string {
   }
 }
 
-function endOfAuthority(text: string, start: number): number {
+/** Where the authority ends that begins at `start`: at the next `/`, `?` or `#`, or with the text. */
+export function endOfAuthority(text: string, start: number): number {
   for (let index = start; index < text.length; index++) {
     const character = text[index];
     if (character === '/' || character === '?' || character === '#') return index;
@@ -283,61 +275,7 @@ function encodeBlanks(text: string): string {
   return text.replace(/[\s\p{Cc}]/gu, (character) => encodeURIComponent(character));
 }
 
-function invalidUrl(text: string, reason: string): StreamError {
-  return new StreamError('invalid-url', `"${redactUrl(text).slice(0, 200)}" is not a usable RTSP URL: ${reason}.`);
-}
-
-/** `rtsp://user:my password@host`: a userinfo with blanks, told from `host:554/path with words @home` by its port. */
-const passwordWithBlanks = /(:\/\/)[^\s/@:]{0,256}:(?!\d{1,5}(?:[/?#\s,;"']|$))[^\s@]{0,256}[ \t][^@\r\n]{0,256}@/g;
-
-function redactWord(word: string): string {
-  return redactQuery(redactEncodedUserinfo(redactUserinfo(word)));
-}
-
-function redactUserinfo(word: string): string {
-  const at = word.lastIndexOf('@');
-  const scheme = word.indexOf('://');
-  const start = scheme < 0 ? 0 : scheme + 3;
-  const authorityEnd = endOfAuthority(word, start);
-  if (at >= start) {
-    // In `rtsp://host/path@2` nothing is secret; anything with a colon before the @ may be a password.
-    const before = word.slice(start, at);
-    const hasUserinfo = (scheme >= 0 && at < authorityEnd) || before.includes(':') || before.startsWith('***');
-    return hasUserinfo ? `${word.slice(0, start)}***${word.slice(at)}` : word;
-  }
-  if (scheme < 0) return word;
-  // `rtsp://user:password` that was never finished: a port would be digits.
-  const authority = word.slice(start, authorityEnd);
-  const colon = authority.lastIndexOf(':');
-  const isPlain =
-    colon < 0 || authority.startsWith('[') || isIpv6(authority) || /^:\d{0,5}\W*$/.test(authority.slice(colon));
-  return isPlain ? word : `${word.slice(0, start)}${authority.slice(0, authority.indexOf(':'))}:***`;
-}
-
-/** A whole URL that is percent-encoded into another's query. */
-function redactEncodedUserinfo(word: string): string {
-  const lowerCase = word.toLowerCase();
-  const scheme = lowerCase.indexOf('%3a%2f%2f');
-  const at = lowerCase.lastIndexOf('%40');
-  return scheme >= 0 && at > scheme ? `${word.slice(0, scheme + 9)}***${word.slice(at)}` : word;
-}
-
-const secretName = /pass|pwd|token|secret|auth|credential|signature/i;
-const secretNameEnd = /(?:^pw|sig|key)$/i;
-
-/** XM cameras have their password in the path, as `/user=admin_password=x_channel=1`: any `name=value` counts. */
-function redactQuery(word: string): string {
-  let result = '';
-  let done = 0;
-  for (let equals = word.indexOf('='); equals >= 0; equals = word.indexOf('=', Math.max(equals + 1, done))) {
-    let start = equals;
-    while (start > done && equals - start < 64 && /[\w.%-]/.test(word[start - 1] ?? '')) start--;
-    const name = word.slice(start, equals);
-    if (!secretName.test(name) && !secretNameEnd.test(name)) continue;
-    let end = equals + 1;
-    while (end < word.length && !'&"<>'.includes(word[end] ?? '')) end++;
-    result += `${word.slice(done, equals + 1)}${end === equals + 1 ? '' : '***'}`;
-    done = end;
-  }
-  return result + word.slice(done);
+/** The URL itself is not quoted: it may hold a password. */
+function invalidUrl(reason: string): StreamError {
+  return new StreamError('invalid-url', `This is not a usable RTSP URL: ${reason}.`);
 }

@@ -17,7 +17,15 @@ export interface Sps {
   readonly chromaFormatIdc: number;
   readonly bitDepthLuma: number;
   readonly bitDepthChroma: number;
+  /** Whether slices name their colour plane: separate_colour_plane_flag. */
+  readonly separateColourPlanes: boolean;
+  /** Bits of frame_num. */
+  readonly frameNumBits: number;
   readonly picOrderCntType: number;
+  /** Bits of pic_order_cnt_lsb, where the type is 0; else 0. */
+  readonly picOrderCntLsbBits: number;
+  /** What a type of 1 counts by; null for the others. */
+  readonly picOrderCntCycle: PicOrderCntCycle | null;
   readonly maxNumRefFrames: number;
   readonly frameMbsOnly: boolean;
   /** Displayed size in pixels, after cropping. */
@@ -42,11 +50,23 @@ export interface Sps {
   readonly restrictionSlot: { readonly offset: number; readonly hasVui: boolean } | null;
 }
 
+/** How pictures of picture order count type 1 are expected to follow each other (7.4.2.1.1). */
+export interface PicOrderCntCycle {
+  /** delta_pic_order_always_zero_flag: slices say no difference to what is expected. */
+  readonly isExact: boolean;
+  readonly offsetForNonRefPic: number;
+  readonly offsetForTopToBottomField: number;
+  /** offset_for_ref_frame. */
+  readonly offsets: readonly number[];
+}
+
 /** Profiles whose parameter sets carry chroma_format_idc and what follows it (7.3.2.1.1). */
 const profilesWithChroma: ReadonlySet<number> = new Set([100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135]);
 
 /** The largest side in macroblocks that is believed: level 6.2 allows 16,896 luma samples. */
 const MAX_SIDE_IN_MBS = 1_056;
+/** log2_max_frame_num_minus4 and log2_max_pic_order_cnt_lsb_minus4 are at most 12 (7.4.2.1.1). */
+const MAX_COUNTER_BITS = 16;
 /** num_ref_frames_in_pic_order_cnt_cycle at most (7.4.2.1.1). */
 const MAX_POC_CYCLE = 255;
 /** cpb_cnt_minus1 + 1 at most (E.2.2). */
@@ -82,18 +102,21 @@ export function parseSps(nalUnit: Uint8Array): Sps | null {
     if (bits.flag()) skipScalingLists(bits, chromaFormatIdc === 3 ? 12 : 8);
   }
 
-  bits.unsignedExpGolomb(); // log2_max_frame_num_minus4
+  const frameNumBits = bits.unsignedExpGolomb() + 4;
   const picOrderCntType = bits.unsignedExpGolomb();
-  if (picOrderCntType > 2) return null;
-  if (picOrderCntType === 0) {
-    bits.unsignedExpGolomb(); // log2_max_pic_order_cnt_lsb_minus4
-  } else if (picOrderCntType === 1) {
-    bits.skip(1); // delta_pic_order_always_zero_flag
-    bits.signedExpGolomb(); // offset_for_non_ref_pic
-    bits.signedExpGolomb(); // offset_for_top_to_bottom_field
-    const cycle = bits.unsignedExpGolomb();
-    if (cycle > MAX_POC_CYCLE) return null;
-    for (let frame = 0; frame < cycle; frame++) bits.signedExpGolomb(); // offset_for_ref_frame
+  if (frameNumBits > MAX_COUNTER_BITS || picOrderCntType > 2) return null;
+  const picOrderCntLsbBits = picOrderCntType === 0 ? bits.unsignedExpGolomb() + 4 : 0;
+  if (picOrderCntLsbBits > MAX_COUNTER_BITS) return null;
+  let picOrderCntCycle: PicOrderCntCycle | null = null;
+  if (picOrderCntType === 1) {
+    const isExact = bits.flag();
+    const offsetForNonRefPic = bits.signedExpGolomb();
+    const offsetForTopToBottomField = bits.signedExpGolomb();
+    const length = bits.unsignedExpGolomb();
+    if (length > MAX_POC_CYCLE) return null;
+    const offsets: number[] = [];
+    for (let frame = 0; frame < length; frame++) offsets.push(bits.signedExpGolomb());
+    picOrderCntCycle = { isExact, offsetForNonRefPic, offsetForTopToBottomField, offsets };
   }
 
   const maxNumRefFrames = bits.unsignedExpGolomb();
@@ -133,7 +156,11 @@ export function parseSps(nalUnit: Uint8Array): Sps | null {
     chromaFormatIdc,
     bitDepthLuma,
     bitDepthChroma,
+    separateColourPlanes,
+    frameNumBits,
     picOrderCntType,
+    picOrderCntLsbBits,
+    picOrderCntCycle,
     maxNumRefFrames,
     frameMbsOnly,
     width,

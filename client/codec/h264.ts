@@ -1,5 +1,6 @@
 import { BitReader } from './bit-reader.js';
 import { withoutReordering } from './bitstream-restriction.js';
+import type { SliceSyntax } from './h264-slice-header.js';
 import { neverReorders, parseSps, reorderDepth, type Sps } from './h264-sps.js';
 import { unescapeNalUnit } from './nal-unit.js';
 import { equalBytes, parameterSetsFromDescription, trimParameterSet } from './parameter-set-bytes.js';
@@ -56,14 +57,24 @@ export function isFirstSlice(firstByteAfterHeader: number | undefined): boolean 
   return firstByteAfterHeader !== undefined && firstByteAfterHeader >= 0x80;
 }
 
-/** pic_parameter_set_id and seq_parameter_set_id of a picture parameter set, or null. */
-export function parsePpsIds(nalUnit: Uint8Array): { readonly id: number; readonly spsId: number } | null {
+/** The start of a picture parameter set (7.3.2.2). */
+export interface PpsStart {
+  readonly id: number;
+  readonly spsId: number;
+  /** bottom_field_pic_order_in_frame_present_flag. */
+  readonly hasBottomFieldOrder: boolean;
+}
+
+/** Reads the start of a picture parameter set; null when it is cut short. */
+export function parsePpsStart(nalUnit: Uint8Array): PpsStart | null {
   const bits = new BitReader(unescapeNalUnit(nalUnit, 1 + SLICE_START_BYTES));
   bits.skip(8);
   const id = bits.unsignedExpGolomb();
   const spsId = bits.unsignedExpGolomb();
+  bits.skip(1); // entropy_coding_mode_flag
+  const hasBottomFieldOrder = bits.flag();
   if (bits.overrun || id > 255 || spsId > 31) return null;
-  return { id, spsId };
+  return { id, spsId, hasBottomFieldOrder };
 }
 
 /**
@@ -87,8 +98,14 @@ export function avcCodecString(sps: Sps): string {
 /**
  * The track configuration for one sequence parameter set and the picture parameter sets that go with it.
  * @param spsNalUnit - stored in the configuration; `sps` is its content
+ * @param depth - frames that the decoder must hold back for reordering
  */
-export function avcTrackConfig(sps: Sps, spsNalUnit: Uint8Array, ppsNalUnits: readonly Uint8Array[]): VideoTrackConfig {
+export function avcTrackConfig(
+  sps: Sps,
+  spsNalUnit: Uint8Array,
+  ppsNalUnits: readonly Uint8Array[],
+  depth = reorderDepth(sps),
+): VideoTrackConfig {
   return {
     kind: 'video',
     codec: avcCodecString(sps),
@@ -98,7 +115,7 @@ export function avcTrackConfig(sps: Sps, spsNalUnit: Uint8Array, ppsNalUnits: re
     height: sps.height,
     pixelAspect: sps.pixelAspect,
     frameRate: sps.frameRate,
-    reorderDepth: reorderDepth(sps),
+    reorderDepth: depth,
   };
 }
 
@@ -154,11 +171,12 @@ const MAX_PPS_COUNT = 255;
 /** Remembers the parameter sets of a stream and makes configurations of them. Later ones replace earlier ones by id. */
 export class H264ParameterSets {
   readonly #spsById = new Map<number, { nalUnit: Uint8Array; sps: Sps }>();
-  readonly #ppsById = new Map<number, { nalUnit: Uint8Array; spsId: number }>();
+  readonly #ppsById = new Map<number, { nalUnit: Uint8Array; start: PpsStart }>();
   /** Grows whenever a set is new or different. */
   #version = 0;
   #configVersion = -1;
   #configSpsId = -1;
+  #configIsInOrder = false;
   #config: VideoTrackConfig | null = null;
 
   /**
@@ -193,11 +211,11 @@ export class H264ParameterSets {
   }
 
   #addPps(nalUnit: Uint8Array): 'changed' | 'known' | 'invalid' {
-    const ids = parsePpsIds(nalUnit);
-    if (ids === null) return 'invalid';
-    const known = this.#ppsById.get(ids.id);
+    const start = parsePpsStart(nalUnit);
+    if (start === null) return 'invalid';
+    const known = this.#ppsById.get(start.id);
     if (known !== undefined && equalBytes(known.nalUnit, nalUnit)) return 'known';
-    this.#ppsById.set(ids.id, { nalUnit: nalUnit.slice(), spsId: ids.spsId });
+    this.#ppsById.set(start.id, { nalUnit: nalUnit.slice(), start });
     this.#version++;
     return 'changed';
   }
@@ -213,28 +231,43 @@ export class H264ParameterSets {
     return null;
   }
 
+  /** The sequence parameter sets. */
+  get sequences(): Sps[] {
+    return [...this.#spsById.values()].map(({ sps }) => sps);
+  }
+
+  /** What slices that name a picture parameter set are read with; null while a set is unknown. */
+  syntaxFor(ppsId: number): SliceSyntax | null {
+    const pps = this.#ppsById.get(ppsId)?.start;
+    const sps = pps === undefined ? undefined : this.#spsById.get(pps.spsId)?.sps;
+    return pps === undefined || sps === undefined ? null : { sps, hasBottomFieldOrder: pps.hasBottomFieldOrder };
+  }
+
   /**
    * The configuration for pictures that use a picture parameter set; the same object as long as nothing has changed.
+   * @param isInOrder - the pictures have proved not to be reordered, whatever the sequence parameter set leaves open
    * @returns null while the set, or the sequence parameter set that it names, is unknown
    */
-  configFor(ppsId: number): VideoTrackConfig | null {
-    const spsId = this.#ppsById.get(ppsId)?.spsId;
+  configFor(ppsId: number, isInOrder = false): VideoTrackConfig | null {
+    const spsId = this.#ppsById.get(ppsId)?.start.spsId;
     const entry = spsId === undefined ? undefined : this.#spsById.get(spsId);
     if (spsId === undefined || entry === undefined) return null;
-    if (this.#configVersion === this.#version && this.#configSpsId === spsId) return this.#config;
+    const isSame = this.#configVersion === this.#version && this.#configSpsId === spsId;
+    if (isSame && this.#configIsInOrder === isInOrder) return this.#config;
     const ppsIds = [...this.#ppsById.keys()].sort((a, b) => a - b);
     const ppsNalUnits: Uint8Array[] = [];
     for (const id of ppsIds) {
       const pps = this.#ppsById.get(id);
-      if (pps?.spsId === spsId && ppsNalUnits.length < MAX_PPS_COUNT) ppsNalUnits.push(pps.nalUnit);
+      if (pps?.start.spsId === spsId && ppsNalUnits.length < MAX_PPS_COUNT) ppsNalUnits.push(pps.nalUnit);
     }
     const { sps } = entry;
     // Browsers' hardware decoders hold frames back as long as nothing says that none are reordered.
-    const spsNalUnit = neverReorders(sps) ? withoutReordering(sps, entry.nalUnit) : entry.nalUnit;
-    const config = avcTrackConfig(sps, spsNalUnit, ppsNalUnits);
+    const spsNalUnit = isInOrder || neverReorders(sps) ? withoutReordering(sps, entry.nalUnit) : entry.nalUnit;
+    const config = avcTrackConfig(sps, spsNalUnit, ppsNalUnits, isInOrder ? 0 : reorderDepth(sps));
     if (this.#config === null || !equalBytes(this.#config.description, config.description)) this.#config = config;
     this.#configVersion = this.#version;
     this.#configSpsId = spsId;
+    this.#configIsInOrder = isInOrder;
     return this.#config;
   }
 }

@@ -1,4 +1,5 @@
 import type { MediaFormat } from '../../shared/session-description.js';
+import { DecodeOrder } from '../codec/decode-order.js';
 import {
   H265NalType,
   h265TypeOf,
@@ -8,6 +9,8 @@ import {
   parseH265SliceStart,
 } from '../codec/h265.js';
 import { H265ParameterSets } from '../codec/h265-parameter-sets.js';
+import { H265PictureOrder } from '../codec/h265-picture-order.js';
+import type { H265Sps } from '../codec/h265-sps.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler } from './depacketizer.js';
 import { NalUnitDepacketizer, type NalUnitRole } from './nal-unit-depacketizer.js';
@@ -54,6 +57,11 @@ const payloads: NalUnitPayloadFormat = {
  */
 export class H265Depacketizer extends NalUnitDepacketizer<H265Picture> {
   readonly #parameterSets: H265ParameterSets;
+  readonly #clockRate: number;
+  readonly #decodeOrder: DecodeOrder;
+  readonly #pictureOrder = new H265PictureOrder();
+  /** What `#decodeOrder` was told last. */
+  #sps: H265Sps | null = null;
   /** The next picture is the one at which decoding starts. */
   #isStarting = false;
   /** Leading pictures that refer to some before their IRAP picture cannot be decoded: those never came. */
@@ -65,7 +73,14 @@ export class H265Depacketizer extends NalUnitDepacketizer<H265Picture> {
     const hasOrderNumbers = Number(format.parameters.get('sprop-max-don-diff') ?? 0) > 0;
     super((onNalUnit) => new NalUnitPayloadReader(payloads, onNalUnit, hasOrderNumbers), parameterSets, onAccessUnit);
     this.#parameterSets = parameterSets;
+    this.#clockRate = format.clockRate;
+    this.#decodeOrder = new DecodeOrder(format.clockRate);
     parameterSets.addFromDescription(format.parameters);
+  }
+
+  override reset(): void {
+    super.reset();
+    this.#decodeOrder.reset();
   }
 
   protected override newPicture(): H265Picture {
@@ -131,6 +146,30 @@ export class H265Depacketizer extends NalUnitDepacketizer<H265Picture> {
       this.#isStarting = false;
     }
     return this.#dropsRasl && picture.isRasl;
+  }
+
+  protected override decodeTimeOf(picture: H265Picture, begins: boolean): number {
+    const { firstSlice, time } = picture;
+    const setsOf = (id: number) => this.#parameterSets.setsFor(id);
+    const start = firstSlice === null ? null : parseH265SliceStart(firstSlice.type, firstSlice.body, setsOf);
+    const sps = start === null ? null : (setsOf(start.ppsId)?.sps ?? null);
+    if (firstSlice === null || start === null || sps === null) return this.#decodeOrder.next(time, 0, true);
+    if (sps !== this.#sps) {
+      this.#sps = sps;
+      const interval = sps.frameRate === null ? null : this.#clockRate / sps.frameRate;
+      this.#decodeOrder.declare(sps.maxReorderPictures, interval);
+    }
+    if (sps.maxReorderPictures === 0 || start.pictureOrderLsb === null) return this.#decodeOrder.next(time, 0, true);
+    const isStart = begins || picture.followsEnd || (picture.isIrap && firstSlice.type < H265NalType.cra);
+    const temporalId = (headerByteOf(firstSlice, 1) & 7) - 1;
+    const order = this.#pictureOrder.next(
+      firstSlice.type,
+      temporalId,
+      start.pictureOrderLsb,
+      sps.pictureOrderBits,
+      isStart,
+    );
+    return this.#decodeOrder.next(time, order, isStart);
   }
 }
 

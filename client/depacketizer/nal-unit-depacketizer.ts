@@ -52,8 +52,19 @@ export abstract class NalUnitDepacketizer<Picture extends PictureInProgress> imp
   protected abstract onStart(picture: Picture): void;
   /** Whether a picture refers to some before the key frame at which decoding started. */
   protected abstract isUndecodable(picture: Picture): boolean;
+  /**
+   * When a picture is to be decoded, in ticks of the presentation times.
+   * @param begins - it is the first, or the first after a gap
+   */
+  protected abstract decodeTimeOf(picture: Picture, begins: boolean): number;
   /** A picture is about to go out: what decoders look for in it may be added. */
   protected complete(_picture: Picture): void {}
+
+  /** The picture that a slice of the current time may belong to; null where there is none, or it is of no use. */
+  protected get openPicture(): Picture | null {
+    const picture = this.#picture;
+    return picture.hasBegun && !picture.isDamaged && picture.time === this.#time ? picture : null;
+  }
 
   get announcedConfig(): VideoTrackConfig | null {
     return this.#parameterSets.firstConfig;
@@ -202,7 +213,8 @@ export abstract class NalUnitDepacketizer<Picture extends PictureInProgress> imp
       this.stats.droppedAccessUnits++;
       return;
     }
-    if (this.#waitsForKeyFrame) {
+    const begins = this.#waitsForKeyFrame;
+    if (begins) {
       if (!isKeyFrame) {
         this.stats.droppedAccessUnits++;
         return;
@@ -222,7 +234,7 @@ export abstract class NalUnitDepacketizer<Picture extends PictureInProgress> imp
     this.complete(picture);
     this.#onAccessUnit({
       presentationTime: picture.time,
-      decodeTime: picture.time,
+      decodeTime: this.decodeTimeOf(picture, begins),
       isKeyFrame,
       pieces: picture.pieces,
       byteLength: picture.byteLength,

@@ -1,7 +1,7 @@
 import { StreamError } from '../../shared/errors.js';
 import type { MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnitHandler, Depacketizer } from './depacketizer.js';
-import { H264Depacketizer } from './h264.js';
+import { loadH264Depacketizer } from './h264.js';
 
 /** Makes a depacketizer for a format. */
 export type DepacketizerClass = new (format: MediaFormat, onAccessUnit: AccessUnitHandler) => Depacketizer;
@@ -10,11 +10,11 @@ export type DepacketizerClass = new (format: MediaFormat, onAccessUnit: AccessUn
  * Depacketizers by encoding name, as `rtpmap` has it, in upper case. All but that of nearly every camera are loaded when a
  * stream needs them.
  */
-const depacketizers: ReadonlyMap<string, () => Promise<DepacketizerClass>> = new Map<
+const depacketizers: ReadonlyMap<string, (format: MediaFormat) => Promise<DepacketizerClass>> = new Map<
   string,
-  () => Promise<DepacketizerClass>
+  (format: MediaFormat) => Promise<DepacketizerClass>
 >([
-  ['H264', async () => H264Depacketizer],
+  ['H264', loadH264Depacketizer],
   ['H265', async () => (await import('./h265.js')).H265Depacketizer],
   ['AV1', async () => (await import('./av1.js')).Av1Depacketizer],
   ['VP8', async () => (await import('./vp8.js')).Vp8Depacketizer],
@@ -48,7 +48,7 @@ export async function loadDepacketizer(format: MediaFormat): Promise<Depacketize
   const load = depacketizers.get(encodingName.toUpperCase());
   if (load === undefined) throw new StreamError('no-playable-track', `Nothing here reads ${encodingName} out of RTP.`);
   try {
-    return await load();
+    return await load(format);
   } catch (cause) {
     throw new StreamError('connection-failed', `The player's code for ${encodingName} could not be loaded.`, { cause });
   }

@@ -1,5 +1,4 @@
 import type { ComplexAttributeConverter } from '@lit/reactive-element';
-import { redactUrl } from '../../shared/rtsp-url.js';
 import type { Latency } from './player-factory.js';
 
 /**
@@ -43,11 +42,14 @@ export function warnOfFalse(element: Element, names: readonly string[]): void {
 
 const warnings = new WeakMap<Element, Set<string>>();
 
-/** Says on the console what is wrong with an attribute or property; the same sentence once for each element. */
+/**
+ * Says on the console what is wrong with an attribute or property; the same sentence once for each element.
+ * @param message - without what may be a secret
+ */
 export function warnOnce(element: Element, message: string): void {
   const said = warnings.get(element) ?? new Set();
   if (said.has(message)) return;
   warnings.set(element, said.add(message));
   // biome-ignore lint/suspicious/noConsole: the page's author is the reader, and has no logger here
-  console.warn(`<${element.localName}>: ${redactUrl(message)}`, element);
+  console.warn(`<${element.localName}>: ${message}`, element);
 }

@@ -144,7 +144,7 @@ export abstract class CameraElement extends MediaElement {
   set latency(value: Latency) {
     const latency = parseLatency(value);
     if (latency === null) {
-      warnOnce(this, `latency has to be "low", "balanced", "smooth" or milliseconds up to 30000 (got "${value}").`);
+      warnOnce(this, `latency has to be "low", "balanced", "smooth" or milliseconds up to 30000.`);
     }
     this.#latency = latency ?? DEFAULT_LATENCY;
     if (this.#player !== null) this.#player.latency = this.#latency;

@@ -1,6 +1,6 @@
 import { StreamError } from '../../shared/errors.js';
 import { CAMERA_NAME_PATTERN } from '../../shared/proxy-protocol.js';
-import { formatRtspUrl, parseRtspUrl, redactUrl } from '../../shared/rtsp-url.js';
+import { formatRtspUrl, parseRtspUrl } from '../../shared/rtsp-url.js';
 import type { PlayerSource } from './player-factory.js';
 
 /** The attributes of the element that say what to play; empty strings where an attribute is absent. */
@@ -12,9 +12,6 @@ export interface SourceAttributes {
   readonly username: string;
   readonly password: string;
 }
-
-/** Characters of a page's own value that an error repeats. */
-const MAX_QUOTED_LENGTH = 100;
 
 /**
  * Turns the element's attributes into what the player connects to and asks for.
@@ -46,7 +43,7 @@ function namedCamera(src: string, attributes: SourceAttributes, pageUrl: string)
   if (streams.length > 1 || ![name, ...streams].every((part) => CAMERA_NAME_PATTERN.test(part))) {
     throw new StreamError(
       'invalid-url',
-      `The src ${quote(src)} is neither an rtsp:// URL nor a camera's name such as "front-door" or "front-door/sub" (lower-case letters, digits, "-" and "_").`,
+      `The src is neither an rtsp:// URL nor a camera's name such as "front-door" or "front-door/sub" (lower-case letters, digits, "-" and "_").`,
     );
   }
   const webSocketUrl = proxyUrl(attributes.proxy, pageUrl);
@@ -70,10 +67,7 @@ function proxyUrl(proxy: string, pageUrl: string): URL {
   const url = parseUrl(text, pageUrl);
   const scheme = url === null ? undefined : webSocketSchemes.get(url.protocol);
   if (url === null || scheme === undefined) {
-    throw new StreamError(
-      'invalid-url',
-      `The proxy ${quote(text)} is not a WebSocket URL such as "wss://proxy.example/rtsp".`,
-    );
+    throw new StreamError('invalid-url', `The proxy is not a WebSocket URL such as "wss://proxy.example/rtsp".`);
   }
   url.protocol = scheme;
   url.hash = '';
@@ -93,9 +87,4 @@ function parseUrl(text: string, base: string): URL | null {
   } catch {
     return null;
   }
-}
-
-function quote(text: string): string {
-  const redacted = redactUrl(text);
-  return `"${redacted.length > MAX_QUOTED_LENGTH ? `${redacted.slice(0, MAX_QUOTED_LENGTH)}…` : redacted}"`;
 }

@@ -1,4 +1,5 @@
 import type { AccessUnit } from '../codec/access-unit.js';
+import { LeadingPictures } from '../codec/leading-pictures.js';
 
 /** Bytes that are kept at most: some seconds of the richest camera. */
 const MAX_BYTES = 16 * 1_048_576;
@@ -10,14 +11,16 @@ export class GroupCache {
   #frames: { unit: AccessUnit; time: number }[] = [];
   #bytes = 0;
   #complete = false;
+  readonly #leading = new LeadingPictures();
 
   /** @param time - presentation time, seconds */
   add(unit: AccessUnit, time: number): void {
     if (unit.isKeyFrame) {
       this.clear();
       this.#complete = true;
+      this.#leading.startAt(time);
     }
-    if (!this.#complete) return;
+    if (!this.#complete || this.#leading.has(time)) return;
     this.#frames.push({ unit, time });
     this.#bytes += unit.byteLength;
     // A group as long as this is not worth the memory: a new presentation waits for the next key frame then.

@@ -2,6 +2,7 @@ import type { Clock } from '../../shared/clock.js';
 import type { StreamError } from '../../shared/errors.js';
 import type { Logger } from '../../shared/logger.js';
 import type { AccessUnit } from '../codec/access-unit.js';
+import { LeadingPictures } from '../codec/leading-pictures.js';
 import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../codec/track-config.js';
 import { mimeTypeOf } from './container.js';
 import { GroupCache } from './group-cache.js';
@@ -86,6 +87,7 @@ export class MediaSourceSink {
   #videoConfig: VideoTrackConfig | null = null;
   #audioConfig: AudioTrackConfig | null = null;
   #needsKeyFrame = true;
+  readonly #leading = new LeadingPictures();
   #lastAudioAt = 0;
   #failures: number[] = [];
   #presentations = 0;
@@ -153,8 +155,10 @@ export class MediaSourceSink {
     if (this.#needsKeyFrame) {
       if (!unit.isKeyFrame) return;
       this.#needsKeyFrame = false;
+      this.#leading.startAt(time);
       this.#lastAudioAt = this.#clock.now();
     }
+    if (this.#leading.has(time)) return;
     if (this.#expects.audio) this.#group.add(unit, time);
     this.#current.pushVideo(unit, config, time);
     this.#joining?.pushVideo(unit, config, time);

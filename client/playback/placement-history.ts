@@ -8,12 +8,19 @@ export class PlacementHistory {
   #count = 0;
   #next = 0;
 
-  /** `place` is later than all before. Both in seconds. */
+  /** Takes a frame, both times in seconds; the fewer of those before are later in `place` the better. */
   add(place: number, source: number): void {
-    this.#places[this.#next] = place;
-    this.#sources[this.#next] = source;
     this.#next = (this.#next + 1) % CAPACITY;
     if (this.#count < CAPACITY) this.#count++;
+    let rank = this.#count - 1;
+    for (; rank > 0; rank--) {
+      const before = this.#slot(rank - 1);
+      if ((this.#places[before] ?? 0) <= place) break;
+      this.#places[this.#slot(rank)] = this.#places[before] ?? 0;
+      this.#sources[this.#slot(rank)] = this.#sources[before] ?? 0;
+    }
+    this.#places[this.#slot(rank)] = place;
+    this.#sources[this.#slot(rank)] = source;
   }
 
   /** The source time of the frame on screen when the playhead is at `place`; null before the first frame known. */

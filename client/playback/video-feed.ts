@@ -2,23 +2,37 @@ import type { AccessUnit } from '../codec/access-unit.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
 import { visualSampleEntry } from '../fmp4/visual-sample-entry.js';
 import { mimeTypeOf } from './container.js';
+import { FrameOrder } from './frame-order.js';
 import type { LatencyPolicy } from './latency.js';
 import { LiveEdge } from './live-edge.js';
 import { PlacementHistory } from './placement-history.js';
 import { KEEP_BEHIND_S, SourceBufferQueue, type SourceBufferQueueHandlers } from './source-buffer-queue.js';
 
-/** Video access units → placed samples → the SourceBuffer of a presentation's video track. */
+/**
+ * Video access units → placed samples → the SourceBuffer of a presentation's video track.
+ *
+ * What is placed at the live edge is a frame's decoding: that is what goes on at an even pace where frames are reordered,
+ * and its steps are what Chromium minds. The frame is shown as much later as its presentation time is after its decoding
+ * time, so that reordering delays the picture by its own depth and no more.
+ */
 
 const TRACK_ID = 1;
+/** Also of the access units: every video payload format of RTP counts at 90 kHz. */
 const TIMESCALE = 90_000;
+/** From a frame's decoding to its presentation at most, seconds: beyond, the camera's time stamps are no use. */
+const MAX_AHEAD_S = 10;
+/** A decoding time that goes back by more than this is a new time line of the camera. Seconds. */
+const MAX_STEP_BACK_S = 0.01;
 
 export class VideoFeed {
   readonly #queue: SourceBufferQueue;
   readonly #edge: LiveEdge;
+  readonly #order = new FrameOrder();
   readonly #history = new PlacementHistory();
   #config: VideoTrackConfig;
-  /** Places of the key frames in the buffer, seconds: the only points up to which media may be removed. */
+  /** Places at which groups of pictures begin in the buffer, seconds: the only points up to which media may be removed. */
   #keyFrames: number[] = [];
+  /** Of the newest frame's decoding, in the camera's time and in the buffer; seconds. */
   #lastSource = Number.NaN;
   #lastPlace = 0;
 
@@ -39,7 +53,7 @@ export class VideoFeed {
     return this.#edge.delay;
   }
 
-  /** Where the newest frame was placed, seconds of the media element's time. */
+  /** Where the newest frame's decoding was placed, seconds of the media element's time: frames up to there are shown. */
   get end(): number {
     return this.#lastPlace;
   }
@@ -81,23 +95,33 @@ export class VideoFeed {
       this.#config = config;
       this.#queue.configure(config, TIMESCALE, visualSampleEntry(config));
     }
-    const place =
+    const ahead = Math.min((unit.presentationTime - unit.decodeTime) / TIMESCALE, MAX_AHEAD_S);
+    const decodeSource = sourceTime - ahead;
+    const decodePlace =
       soundOffset === null
-        ? this.#edge.place(sourceTime, arrival, playhead)
-        : this.#edge.placeAt(sourceTime, arrival, playhead, sourceTime + soundOffset);
-    this.#lastSource = sourceTime;
-    this.#lastPlace = place;
+        ? this.#edge.place(decodeSource, arrival, playhead)
+        : this.#edge.placeAt(decodeSource, arrival, playhead, decodeSource + soundOffset);
+    if (decodeSource < this.#lastSource - MAX_STEP_BACK_S) this.#order.reset();
+    // The first frame of all is shown at once: nothing starts in a gap.
+    const isFirst = Number.isNaN(this.#lastSource);
+    const place = this.#order.fit(sourceTime, isFirst ? decodePlace : decodePlace + ahead);
+    this.#lastSource = decodeSource;
+    this.#lastPlace = decodePlace;
     this.#history.add(place, sourceTime);
-    if (unit.isKeyFrame) this.#keyFrames.push(place);
-    const time = Math.round(place * TIMESCALE);
-    const duration = Math.round(this.#edge.duration * TIMESCALE);
-    this.#queue.append({ unit, decodeTime: time, presentationTime: time, duration });
+    this.#noteKeyFrame(unit.isKeyFrame, place);
+    this.#queue.append({
+      unit,
+      decodeTime: Math.round(decodePlace * TIMESCALE),
+      presentationTime: Math.round(place * TIMESCALE),
+      duration: Math.round(this.#edge.duration * TIMESCALE),
+    });
     if (unit.isKeyFrame) this.#trim(playhead);
   }
 
   /** What comes next belongs to another time line than what came before. */
   reset(): void {
     this.#edge.reset();
+    this.#order.reset();
   }
 
   /** Source time, in seconds, of the frame that is shown when the playhead is at `playhead`; null when unknown. */
@@ -110,7 +134,7 @@ export class VideoFeed {
     return this.#history.framesAfter(playhead);
   }
 
-  /** Place of the last key frame that is not after `time`; 0 when there is none. */
+  /** Place at which the last group of pictures begins that does so not after `time`; 0 when there is none. */
   keyFrameBefore(time: number): number {
     let found = 0;
     for (const place of this.#keyFrames) {
@@ -122,6 +146,13 @@ export class VideoFeed {
 
   close(): void {
     this.#queue.close();
+  }
+
+  /** Also notes the leading pictures of an open group: it begins with the first of them that is shown. */
+  #noteKeyFrame(isKeyFrame: boolean, place: number): void {
+    const newest = this.#keyFrames.length - 1;
+    if (isKeyFrame) this.#keyFrames.push(place);
+    else if (place < (this.#keyFrames[newest] ?? place)) this.#keyFrames[newest] = place;
   }
 
   #trim(playhead: number): void {

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../../shared/logger.js';
 import type { MediaDescription, MediaFormat, SessionDescription } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import { type DepacketizerClass, hasDepacketizer, loadDepacketizer } from '../depacketizer/registry.js';
+import type { Report } from '../rtp/receiver-report.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
 import { type PlayResult, RtspSession } from '../rtsp/session.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
@@ -244,10 +245,19 @@ export class Receiver {
     this.#lastTick = this.#clock.now();
     for (const track of this.#tracks) {
       const report = track.pollReport();
-      if (report !== null) this.#session.sendRtcp(track.media.index, report);
+      if (report !== null) void this.#sendReport(track, report);
     }
     this.#cancelTick?.();
     this.#cancelTick = this.#clock.schedule(TICK_MS, () => this.#tick());
+  }
+
+  async #sendReport(track: TrackReceiver, report: Report): Promise<void> {
+    try {
+      const { writeReport } = await import('../rtp/report-writer.js');
+      this.#session.sendRtcp(track.media.index, writeReport(report));
+    } catch {
+      // The code could not be loaded. A camera that minds will end the session, which is noticed.
+    }
   }
 
   #stop(): void {

@@ -6,7 +6,7 @@ import type { AccessUnit } from '../codec/access-unit.js';
 import type { TrackConfig } from '../codec/track-config.js';
 import type { Depacketizer } from '../depacketizer/depacketizer.js';
 import type { DepacketizerClass } from '../depacketizer/registry.js';
-import { ReceiverReporter } from '../rtp/receiver-report.js';
+import { ReceiverReporter, type Report } from '../rtp/receiver-report.js';
 import { SequenceTracker } from '../rtp/sequence.js';
 import { TrackClock } from './track-clock.js';
 
@@ -116,7 +116,7 @@ export class TrackReceiver {
   }
 
   /** A receiver report when one is due, else null. */
-  pollReport(): Uint8Array | null {
+  pollReport(): Report | null {
     return this.#reporter.poll(this.#time.now());
   }
 

@@ -1,11 +1,10 @@
 import { RECEIVER_REPORT_INTERVAL_MS } from '../../shared/limits.js';
-import { type ReportBlock, serializeReceiverReport, serializeSourceDescription } from '../../shared/rtcp.js';
+import type { ReportBlock } from '../../shared/rtcp.js';
 import type { SequenceTracker } from './sequence.js';
 
 /**
- * What was received from one source → RTCP receiver reports (RFC 3550, 6.4.2), each a compound packet with the source
- * description that the standard wants beside it (6.1). Cameras need them less for what they say than as a sign of life:
- * some end a session that is silent for more than five seconds.
+ * What was received from one source → what an RTCP receiver report says of it (RFC 3550, 6.4.2). Cameras need reports less
+ * for what they say than as a sign of life: some end a session that is silent for more than five seconds.
  */
 
 /** Steps in transit time beyond this are a sender that starts anew, not jitter. In milliseconds. */
@@ -24,7 +23,16 @@ export interface ReceiverReporterOptions {
   cname?: string;
 }
 
-/** Keeps the books of one source, and writes the report when one is due. */
+/** What a report says. */
+export interface Report {
+  /** The receiver's own. */
+  readonly ssrc: number;
+  readonly cname: string;
+  /** None before the source's first packet, else one. */
+  readonly reports: readonly ReportBlock[];
+}
+
+/** Keeps the books of one source, and tells when a report is due. */
 export class ReceiverReporter {
   readonly ssrc: number;
   readonly cname: string;
@@ -87,23 +95,18 @@ export class ReceiverReporter {
   /**
    * The report, when one is due: half an interval after the first packet, then every five seconds. To be asked by a timer
    * and, since a hidden page's timers run once a minute, whenever data arrives; costs one comparison.
-   * @returns a compound packet to be sent on the source's RTCP channel, or null
+   * @returns what is to be sent on the source's RTCP channel, or null
    */
-  poll(nowMs: number): Uint8Array | null {
+  poll(nowMs: number): Report | null {
     if (this.#dueMs === null || nowMs < this.#dueMs) return null;
     this.#dueMs = nowMs + RECEIVER_REPORT_INTERVAL_MS;
     return this.report(nowMs);
   }
 
-  /** A report at once: receiver report and source description. Without a source so far, one with no report block. */
-  report(nowMs: number): Uint8Array {
+  /** A report at once. */
+  report(nowMs: number): Report {
     const reports = this.#sourceSsrc === null ? [] : [this.#block(this.#sourceSsrc, nowMs)];
-    const report = serializeReceiverReport({ ssrc: this.ssrc, reports });
-    const description = serializeSourceDescription({ chunks: [{ ssrc: this.ssrc, cname: this.cname }] });
-    const compound = new Uint8Array(report.length + description.length);
-    compound.set(report);
-    compound.set(description, report.length);
-    return compound;
+    return { ssrc: this.ssrc, cname: this.cname, reports };
   }
 
   #begin(sourceSsrc: number, arrivalMs: number): void {

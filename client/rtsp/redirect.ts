@@ -1,5 +1,6 @@
 import { StreamError } from '../../shared/errors.js';
-import { formatRtspUrl, parseRtspUrl, redactUrl } from '../../shared/rtsp-url.js';
+import { redactUrl } from '../../shared/redaction.js';
+import { formatRtspUrl, parseRtspUrl } from '../../shared/rtsp-url.js';
 
 /** The Location of a redirect (RFC 2326, 11.3 and 10.10) → where to go on, or why not. */
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, type RetryPolicy, StreamError } from '../../shared/errors.js';
+import { redactUrl } from '../../shared/redaction.js';
 import type { RtspResponse } from '../../shared/rtsp-message.js';
-import { redactUrl } from '../../shared/rtsp-url.js';
 import { redirectOf } from './redirect.js';
 import { type Refusal, saysMethodUnavailable } from './status.js';
 

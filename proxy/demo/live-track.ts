@@ -6,7 +6,7 @@
 import { AacPacketizer } from '../../shared/packetizer/aac.js';
 import { H264Packetizer } from '../../shared/packetizer/h264.js';
 import type { Packetizer } from '../../shared/packetizer/packetizer.js';
-import { serializeGoodbye, serializeSenderReport, serializeSourceDescription } from '../../shared/rtcp.js';
+import { serializeGoodbye, serializeSenderReport, serializeSourceDescription } from '../../shared/rtcp-writer.js';
 import type { AudioStream, MediaUnit, VideoStream } from './clip.js';
 
 const RTP_HEADER_BYTES = 12;

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { parseRtcp, unixMsFromNtp } from '../../shared/rtcp.js';
 import {
   ntpFromUnixMs,
-  parseRtcp,
   serializeGoodbye,
   serializeReceiverReport,
   serializeSenderReport,
   serializeSourceDescription,
-  unixMsFromNtp,
-} from '../../shared/rtcp.js';
+} from '../../shared/rtcp-writer.js';
 
 function bytes(hex: string): Uint8Array {
   return new Uint8Array(Buffer.from(hex.replaceAll(' ', ''), 'hex'));

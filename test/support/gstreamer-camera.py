@@ -158,8 +158,15 @@ def video_launch(video):
         return f'{source}! ' + VPX_LAUNCH.format(**video, bits=1000 * video['bitrate'], payloader=payloader)
     # With `avc` the payloader knows the profile, and says so in the SDP; some clients insist on it.
     aggregate = 'zero-latency' if video['aggregate'] else 'none'
+    # Without b-adapt nothing but the B-frames themselves makes the encoder wait.
+    coding = (
+        f'bframes={video["bFrames"]} b-adapt=false b-pyramid=true rc-lookahead=0 sync-lookahead=0 mb-tree=false '
+        f'option-string=open-gop={1 if video["openGroups"] else 0}'
+        if video['bFrames'] > 0
+        else 'tune=zerolatency'
+    )
     return (
-        f'{source}! x264enc tune=zerolatency speed-preset={video["preset"]} bitrate={video["bitrate"]} '
+        f'{source}! x264enc {coding} speed-preset={video["preset"]} bitrate={video["bitrate"]} '
         f'key-int-max={video["keyInterval"]} threads={video["slices"]} sliced-threads=true '
         f'! video/x-h264,profile={video["profile"]},stream-format=avc '
         f'! h264parse config-interval={-1 if video["parameterSets"] == "in-band" else 0} '

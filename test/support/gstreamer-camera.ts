@@ -14,6 +14,10 @@ export interface LiveVideo {
   /** Frames from one key frame to the next. */
   keyInterval?: number;
   profile?: 'constrained-baseline' | 'baseline' | 'main' | 'high';
+  /** Frames between two others that refer to both, in a pyramid; 0 as cameras do. Each delays the stream by its interval. */
+  bFrames?: number;
+  /** With B-frames: groups of pictures that refer to the one before. */
+  openGroups?: boolean;
   /** Slices of a picture. */
   slices?: number;
   /** x264's speed preset. */
@@ -112,6 +116,8 @@ const videoDefaults: Required<LiveVideo> = {
   bitrate: 1_000,
   keyInterval: 25,
   profile: 'main',
+  bFrames: 0,
+  openGroups: false,
   slices: 1,
   preset: 'superfast',
   parameterSets: 'in-band',

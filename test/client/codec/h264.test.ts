@@ -5,7 +5,7 @@ import {
   H264ParameterSets,
   isFirstSlice,
   parameterSetsOf,
-  parsePpsIds,
+  parsePpsStart,
   parseRecoveryPoint,
   parseSliceStart,
 } from '../../../client/codec/h264.js';
@@ -132,9 +132,9 @@ test('reads the start of a slice header', () => {
 });
 
 test('reads the ids of a picture parameter set', () => {
-  assert.deepEqual(parsePpsIds(bytes('68ef8fcb')), { id: 0, spsId: 0 });
-  assert.deepEqual(parsePpsIds(bytes('686a80')), { id: 2, spsId: 1 });
-  assert.equal(parsePpsIds(bytes('68')), null);
+  assert.deepEqual(parsePpsStart(bytes('68ef8fcb')), { id: 0, spsId: 0, hasBottomFieldOrder: false });
+  assert.deepEqual(parsePpsStart(bytes('686a80')), { id: 2, spsId: 1, hasBottomFieldOrder: false });
+  assert.equal(parsePpsStart(bytes('68')), null);
 });
 
 test('finds a recovery point among other messages', () => {
@@ -151,7 +151,7 @@ test('random SEI and configuration records never throw', () => {
     fc.property(fc.uint8Array({ maxLength: 200 }), (data) => {
       parseRecoveryPoint(data);
       parameterSetsOf(data);
-      parsePpsIds(data);
+      parsePpsStart(data);
       parseSliceStart(data);
     }),
   );

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { before, test } from 'node:test';
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
-import { H264Depacketizer } from '../../../client/depacketizer/h264.js';
+import { H264Depacketizer, loadH264Depacketizer } from '../../../client/depacketizer/h264.js';
 import { MAX_NAL_UNITS } from '../../../shared/limits.js';
 import {
   bytes,
@@ -30,6 +30,8 @@ const IDR_SECOND = bytes('65 1422 11ddee');
 const P = bytes('41 9a2104 112233');
 const P_SECOND = bytes('41 1468 445566');
 const I = bytes('41 888404 778899');
+
+before(() => loadH264Depacketizer(videoFormat()));
 
 class Recorder {
   readonly units: AccessUnit[] = [];
@@ -71,7 +73,8 @@ test('single NAL unit packets: the sample without parameter sets, the configurat
   assert.deepEqual(recorder.times, [100, 3_700]);
   assert.deepEqual(recorder.keys, [true, false]);
   const [first, second] = recorder.units;
-  assert.equal(first?.decodeTime, 100);
+  // As if the frames before had come: the set declares a reorder depth of 2, at 25 frames a second.
+  assert.equal(first?.decodeTime, 100 - 2 * 3_600);
   assert.equal(first?.config?.codec, 'avc1.640028');
   assert.equal(second?.config, null);
   assert.deepEqual(recorder.depacketizer.stats, {

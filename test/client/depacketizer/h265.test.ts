@@ -75,7 +75,8 @@ test('single NAL unit packets: the sample without parameter sets, the configurat
   assert.deepEqual(recorder.times, [100, 3_700]);
   assert.deepEqual(recorder.keys, [true, false]);
   const [first, second] = recorder.units;
-  assert.equal(first?.decodeTime, 100);
+  // As if the frames before had come: the set declares a reorder depth of 2, and 25 frames a second are taken for granted.
+  assert.equal(first?.decodeTime, 100 - 2 * 3_600);
   assert.equal(videoConfigOf(first)?.codec, 'hvc1.1.6.L120.90');
   assert.equal(second?.config, null);
   assert.deepEqual(recorder.depacketizer.stats, {

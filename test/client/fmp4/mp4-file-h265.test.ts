@@ -174,3 +174,51 @@ for (const x265 of ['bframes=4:b-pyramid=1:b-adapt=0:open-gop=1:keyint=17:min-ke
     );
   });
 }
+
+for (const [name, x265, depth] of [
+  ['B-frames', 'keyint=25:bframes=2:b-pyramid=0:b-adapt=0:open-gop=0', 1],
+  ['pyramids', 'keyint=25:bframes=4:b-pyramid=1:b-adapt=0:open-gop=0', 2],
+  ['open groups', 'keyint=12:min-keyint=12:bframes=3:b-pyramid=1:b-adapt=0:open-gop=1', 2],
+] as const) {
+  test(`${name}: every frame is decoded in time and shown at its time`, async () => {
+    const inMp4 = join(directory, `${name}-source.mp4`);
+    await ffmpeg(
+      ...['-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25', '-frames:v', `${FRAMES}`],
+      ...['-c:v', 'libx265', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-video_track_timescale', '90000'],
+      ...['-x265-params', `log-level=none:aud=1:pools=1:frame-threads=1:repeat-headers=1:${x265}`, inMp4],
+    );
+    const source = join(directory, `${name}-source.h265`);
+    await ffmpeg('-i', inMp4, '-c', 'copy', '-bsf:v', 'hevc_mp4toannexb', '-f', 'hevc', source);
+    const times = (await timingsOf(inMp4)).map(({ pts }) => pts);
+    const { path, units, depacketizer } = await recordVideo(
+      join(directory, `${name}-recorded.mp4`),
+      await readUnits(source),
+      {
+        Packetizer: H265Packetizer,
+        Depacketizer: H265Depacketizer,
+        times,
+      },
+    );
+    assert.equal(depacketizer.stats.droppedAccessUnits, 0);
+    assert.deepEqual(await frameHashes(path, 'v:0'), await frameHashes(source, 'v:0'));
+    const timings = await timingsOf(path);
+    const origin = (timings[0]?.pts ?? 0) - (times[0] ?? 0);
+    assert.deepEqual(
+      timings.map(({ pts }) => pts - origin),
+      times,
+    );
+    for (const [index, { pts, dts }] of timings.entries()) {
+      assert.ok(pts >= dts && dts > (timings[index - 1]?.dts ?? Number.NEGATIVE_INFINITY), `picture ${index}`);
+    }
+    // No more delay than reordering needs: each picture is decoded at the time of the one `depth` places before it.
+    const shown = times.toSorted((a, b) => a - b);
+    for (const [index, unit] of units.entries()) {
+      if (index >= depth) assert.equal(unit.decodeTime, shown[index - depth], `picture ${index}`);
+    }
+  });
+}
+
+async function timingsOf(path: string): Promise<{ pts: number; dts: number }[]> {
+  const text = await ffprobe('-select_streams', 'v:0', '-show_entries', 'packet=pts,dts', '-of', 'json', path);
+  return JSON.parse(text).packets;
+}

@@ -23,11 +23,13 @@ export interface VideoRecordingOptions {
   /** Asked for every packet. */
   readonly isLost?: () => boolean;
   readonly maxPayloadBytes?: number;
+  /** Presentation times of the access units at 90 kHz; 25 a second in their order unless given. */
+  readonly times?: readonly number[];
 }
 
 const FRAME_TICKS = 3_600;
 
-/** @param accessUnits - what `Packetizer` takes, 25 a second */
+/** @param accessUnits - what `Packetizer` takes, in decoding order */
 export async function recordVideo(
   path: string,
   accessUnits: readonly (readonly Uint8Array[])[],
@@ -48,14 +50,15 @@ export async function recordVideo(
   const packetizer = new options.Packetizer({ ssrc: 1, payloadType: 96, sequenceNumber: 65_530, maxPayloadBytes });
   let lost = 0;
   for (const [index, accessUnit] of accessUnits.entries()) {
-    for (const bytes of packetizer.packetize(accessUnit, index * FRAME_TICKS)) {
+    const time = options.times?.[index] ?? index * FRAME_TICKS;
+    for (const bytes of packetizer.packetize(accessUnit, time)) {
       const packet = parseRtpPacket(bytes);
       assert.ok(packet !== null);
       if (options.isLost?.() === true) {
         lost++;
         continue;
       }
-      depacketizer.push(packet, index * FRAME_TICKS, lost);
+      depacketizer.push(packet, time, lost);
       lost = 0;
     }
   }

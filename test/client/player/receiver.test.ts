@@ -9,7 +9,7 @@ import { startDemoCamera } from '../../../proxy/demo/camera.js';
 import { systemClock } from '../../../shared/clock.js';
 import { StreamError } from '../../../shared/errors.js';
 import { H264Packetizer } from '../../../shared/packetizer/h264.js';
-import { serializeGoodbye, serializeReceiverReport } from '../../../shared/rtcp.js';
+import { serializeGoodbye, serializeReceiverReport } from '../../../shared/rtcp-writer.js';
 import { serializeInterleaved } from '../../../shared/rtsp-message.js';
 import { parseRtspUrl } from '../../../shared/rtsp-url.js';
 import { h264Clip } from '../../support/h264-clip.js';

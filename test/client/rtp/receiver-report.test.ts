@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ReceiverReporter } from '../../../client/rtp/receiver-report.js';
+import { ReceiverReporter, type Report } from '../../../client/rtp/receiver-report.js';
+import { writeReport } from '../../../client/rtp/report-writer.js';
 import { SequenceTracker } from '../../../client/rtp/sequence.js';
-import { parseRtcp, type ReceiverReport, type ReportBlock } from '../../../shared/rtcp.js';
+import { parseRtcp, type ReportBlock } from '../../../shared/rtcp.js';
 
 const RATE = 90_000;
 const SOURCE = 0xcafe_f00d;
@@ -17,9 +18,7 @@ function makeReporter(sequence = new SequenceTracker()) {
   return { reporter, receive };
 }
 
-function blockOf(bytes: Uint8Array): ReportBlock {
-  const report = parseRtcp(bytes)[0] as ReceiverReport;
-  assert.equal(report.kind, 'receiver-report');
+function blockOf(report: Report): ReportBlock {
   assert.equal(report.reports.length, 1);
   return report.reports[0] as ReportBlock;
 }
@@ -30,7 +29,7 @@ test('a report is a compound packet, bit by bit as RFC 3550 has it', () => {
   receive(101, 40);
   receive(103, 80);
   reporter.onSenderReport(0xaabb_ccdd, 100);
-  const bytes = reporter.report(1_600);
+  const bytes = writeReport(reporter.report(1_600));
   const expected = [
     // RR: version 2, one block, 7 words more
     '81c90007 01020304',
@@ -93,7 +92,7 @@ test('a time stamp that jumps by hours is no jitter', () => {
 
 test('without a sender report its fields are 0, and without a packet there is no block', () => {
   const { reporter, receive } = makeReporter();
-  const [empty, description] = parseRtcp(reporter.report(0));
+  const [empty, description] = parseRtcp(writeReport(reporter.report(0)));
   assert.deepEqual(empty, { kind: 'receiver-report', ssrc: 0x0102_0304, reports: [] });
   assert.deepEqual(description, { kind: 'source-description', chunks: [{ ssrc: 0x0102_0304, cname: 'viewer' }] });
   receive(0, 0);

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { RedirectError } from '../../../client/rtsp/redirect.js';
 import { MAX_EARLY_PACKETS } from '../../../shared/limits.js';
-import { serializeReceiverReport } from '../../../shared/rtcp.js';
+import { serializeReceiverReport } from '../../../shared/rtcp-writer.js';
 import { RtspHeaders, type RtspRequest, serializeInterleaved } from '../../../shared/rtsp-message.js';
 import type { ScriptedConnection } from '../../support/scripted-camera.js';
 import { advanceTo, openSession, rejectsWith, rtpFrame, type SessionEvent, sendText } from './session-fixture.js';
