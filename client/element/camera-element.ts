@@ -144,7 +144,10 @@ export abstract class CameraElement extends MediaElement {
   set latency(value: Latency) {
     const latency = parseLatency(value);
     if (latency === null) {
-      warnOnce(this, `latency has to be "low", "balanced", "smooth" or milliseconds up to 30000.`);
+      warnOnce(
+        this,
+        `latency has to be "low", "balanced", "smooth" or milliseconds up to 30000 (got "${String(value).slice(0, 40)}").`,
+      );
     }
     this.#latency = latency ?? DEFAULT_LATENCY;
     if (this.#player !== null) this.#player.latency = this.#latency;
