@@ -351,6 +351,7 @@ export abstract class CameraElement extends MediaElement {
           onTracksChange: () => isCurrent() && this.#onTracksChange(),
           onWarning: (error) => isCurrent() && this.dispatchEvent(new CustomEvent('warning', { detail: error })),
           onMutedByBrowser: () => isCurrent() && this.#muteForBrowser(),
+          onRateChange: () => isCurrent() && this.#dispatch('ratechange'),
         },
       );
     } catch (thrown) {

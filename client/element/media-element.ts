@@ -6,6 +6,10 @@ import { VideoFrameCallbacks } from './video-frame-callbacks.js';
 /** Seconds before the end of what can be sought to, within which a seek means "go live". */
 const LIVE_SEEK_TOLERANCE = 0.5;
 
+/** What browsers play sound at. */
+const MIN_RATE = 0.0625;
+const MAX_RATE = 16;
+
 /** Types that stand for a camera's address; see `canPlayType`. */
 const rtspType = /^application\/(?:x-rtsp|rtsp|sdp)\s*(?:;|$)/i;
 
@@ -27,7 +31,10 @@ export abstract class MediaElement extends ReactiveElement {
     return this.player?.video ?? null;
   }
 
-  /** Seconds. Setting it near the end of `seekable`, or beyond, goes to the live edge. */
+  /**
+   * Seconds. Of a live stream: setting it near the end of `seekable`, or beyond, goes to the live edge. Of stored media:
+   * setting it goes as near as the server goes, as a rule to the key frame before.
+   */
   get currentTime(): number {
     return this.video?.currentTime ?? 0;
   }
@@ -35,7 +42,8 @@ export abstract class MediaElement extends ReactiveElement {
     const { player, seekable } = this;
     if (player === null || seekable.length === 0 || !Number.isFinite(seconds)) return;
     const end = seekable.end(seekable.length - 1);
-    if (seconds >= end - LIVE_SEEK_TOLERANCE) player.seekToLive();
+    if (player.isStored) player.seek(seconds);
+    else if (seconds >= end - LIVE_SEEK_TOLERANCE) player.seekToLive();
     else player.video.currentTime = Math.max(seekable.start(0), seconds);
   }
 
@@ -65,11 +73,16 @@ export abstract class MediaElement extends ReactiveElement {
     return this.video?.readyState ?? 0;
   }
 
-  /** Always 1: the small changes of speed that keep the picture live are not a page's business. Setting has no effect. */
+  /**
+   * Of stored media, how many times as fast as it was taken it is shown, above 0; becomes 1 again where the server does not
+   * send it faster or slower. Of a live stream always 1: setting has no effect.
+   */
   get playbackRate(): number {
-    return 1;
+    return this.player?.playbackRate ?? 1;
   }
-  set playbackRate(_rate: number) {}
+  set playbackRate(rate: number) {
+    if (this.player !== null && rate >= MIN_RATE && rate <= MAX_RATE) this.player.playbackRate = rate;
+  }
 
   get defaultPlaybackRate(): number {
     return 1;

@@ -49,6 +49,7 @@ const INTERFACE_DELAY_MS = 150;
  * @event waiting - The next picture is late, or the connection is being made anew.
  * @event progress - Media arrives.
  * @event resize - `videoWidth` or `videoHeight` has changed.
+ * @event ratechange - `playbackRate` has changed, or could not be had.
  * @event seeking - A jump has begun.
  * @event seeked - A jump is done.
  * @event stalled - Media has stopped arriving.

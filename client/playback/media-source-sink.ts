@@ -9,6 +9,7 @@ import { GroupCache } from './group-cache.js';
 import { type Latency, type LatencyPolicy, latencyPolicy } from './latency.js';
 import { mediaSourceConstructor } from './media-source.js';
 import { type ExpectedTracks, Presentation } from './presentation.js';
+import type { Sink, SinkHandlers, SinkStats } from './sink.js';
 
 /**
  * Access units → a playing `<video>`, over connections, changes of the tracks and failures of the decoder.
@@ -42,36 +43,11 @@ export interface MediaSourceSinkOptions {
   logger: Logger;
 }
 
-export interface MediaSourceSinkHandlers {
-  /** Another `<video>` is on screen. */
-  onVideoChange(video: HTMLVideoElement): void;
-  /** The browser cannot play this codec; the track is ignored from now on. */
-  onUnsupported(kind: 'video' | 'audio', codec: string): void;
-  /** The browser refused to play with sound before the user has touched the page. */
-  onSoundRefused(): void;
-  /** The browser fails again and again; nothing is shown any more. */
-  onError(error: StreamError): void;
-}
-
-export interface MediaSourceSinkStats {
-  /** Seconds by which frames are held back so that later ones come in time. */
-  playoutDelay: number;
-  /** Seconds by which sound follows the picture; null without both. */
-  soundDelay: number | null;
-  /** Seconds from the playhead to the newest frame: negative when that frame is on screen already. */
-  lead: number;
-  droppedSamples: number;
-  silentUnits: number;
-  jumps: number;
-  /** Presentations made so far. */
-  presentations: number;
-}
-
-export class MediaSourceSink {
+export class MediaSourceSink implements Sink {
   readonly #container: HTMLElement;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #handlers: MediaSourceSinkHandlers;
+  readonly #handlers: SinkHandlers;
   readonly #group = new GroupCache();
   #policy: LatencyPolicy;
   #muted: boolean;
@@ -94,7 +70,7 @@ export class MediaSourceSink {
   #closed = false;
 
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
-  constructor(options: MediaSourceSinkOptions, handlers: MediaSourceSinkHandlers) {
+  constructor(options: MediaSourceSinkOptions, handlers: SinkHandlers) {
     this.#container = options.container;
     this.#clock = options.clock;
     this.#logger = options.logger;
@@ -252,7 +228,7 @@ export class MediaSourceSink {
     this.#current.jump();
   }
 
-  stats(): MediaSourceSinkStats {
+  stats(): SinkStats {
     const current = this.#current;
     return {
       playoutDelay: current.delay,

@@ -125,6 +125,16 @@ export class SourceBufferQueue {
     this.#pump();
   }
 
+  /** Removes everything, also what is on its way; what comes next begins with a key frame. */
+  clear(): void {
+    if (this.#closed) return;
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#ready = this.#ready.filter(({ samples }) => samples === 0);
+    this.#needsKeyFrame = false;
+    this.removeBefore(Number.POSITIVE_INFINITY);
+  }
+
   /** Lets go of the buffer; may be called twice. */
   close(): void {
     this.#closed = true;

@@ -6,12 +6,13 @@ import type { SessionDescription } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { Latency } from '../playback/latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from '../playback/media-source.js';
-import { MediaSourceSink, type MediaSourceSinkStats } from '../playback/media-source-sink.js';
+import { MediaSourceSink } from '../playback/media-source-sink.js';
+import type { Sink, SinkHandlers, SinkStats } from '../playback/sink.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
-import { parseRange } from '../rtsp/headers.js';
 import { WebSocketTransport } from '../transport/websocket.js';
-import { Receiver } from './receiver.js';
+import { type MediaRange, Receiver } from './receiver.js';
 import { Reconnect } from './reconnect.js';
+import type { StoredPlayback } from './stored-playback.js';
 import type { TrackReceiver, TrackStats } from './track-receiver.js';
 import { Watchdog } from './watchdog.js';
 
@@ -65,6 +66,8 @@ export interface PlayerHandlers {
   onWarning(error: StreamError): void;
   /** The browser refused sound before the user has touched the page; play goes on muted. */
   onMutedByBrowser?(): void;
+  /** `playbackRate` has changed. */
+  onRateChange?(): void;
 }
 
 /** A medium that the camera offers. */
@@ -80,7 +83,7 @@ export interface PlayerTrack {
   readonly state: 'playing' | 'unsupported' | 'absent';
 }
 
-export interface PlayerStats extends MediaSourceSinkStats {
+export interface PlayerStats extends SinkStats {
   state: PlayerState;
   /** Of the present connection; null where there is no such track. */
   video: TrackStats | null;
@@ -103,7 +106,9 @@ export class Player {
   readonly #logger: Logger;
   readonly #handlers: PlayerHandlers;
   readonly #output: Pick<PlayerOptions, 'container' | 'latency' | 'muted' | 'volume'>;
-  #madeSink: MediaSourceSink | null = null;
+  #madeSink: Sink | null = null;
+  /** Null of a live stream. */
+  #stored: StoredPlayback | null = null;
   readonly #reconnect: Reconnect;
   readonly #watchdog: Watchdog;
   readonly #abort = new AbortController();
@@ -148,24 +153,26 @@ export class Player {
   }
 
   /** Made when it is first asked for: a connection that was started before is on its way meanwhile. */
-  get #sink(): MediaSourceSink {
+  get #sink(): Sink {
     this.#madeSink ??= new MediaSourceSink(
       { ...this.#output, clock: this.#clock, logger: this.#logger },
-      {
-        onVideoChange: (video) => {
-          if (this.#state !== 'playing') this.#awaitsFrame = true;
-          this.#handlers.onVideoChange(video);
-        },
-        onUnsupported: (kind, codec) => this.#onUnsupported(kind, codec),
-        onSoundRefused: () => {
-          this.muted = true;
-          this.#handlers.onMutedByBrowser?.();
-        },
-        onError: (error) => this.#onFailure(error),
-      },
+      this.#sinkHandlers,
     );
     return this.#madeSink;
   }
+
+  readonly #sinkHandlers: SinkHandlers = {
+    onVideoChange: (video) => {
+      if (this.#state !== 'playing') this.#awaitsFrame = true;
+      this.#handlers.onVideoChange(video);
+    },
+    onUnsupported: (kind, codec) => this.#onUnsupported(kind, codec),
+    onSoundRefused: () => {
+      this.muted = true;
+      this.#handlers.onMutedByBrowser?.();
+    },
+    onError: (error) => this.#onFailure(error),
+  };
 
   /** Why the state is `error`, or the reason for reconnecting; null when all is well. */
   get error(): StreamError | null {
@@ -215,7 +222,32 @@ export class Player {
   /** Whether the picture is as near to now as the latency setting intends. */
   get isAtLiveEdge(): boolean {
     const { lead, playoutDelay } = this.#sink.stats();
-    return this.#state === 'playing' && lead < playoutDelay + LIVE_EDGE_S;
+    return this.#state === 'playing' && this.#stored === null && lead < playoutDelay + LIVE_EDGE_S;
+  }
+
+  /** Whether the media has an end, so that its positions can be sought. */
+  get isStored(): boolean {
+    return this.#stored !== null;
+  }
+
+  /** How many times as fast as they were taken pictures are shown: 1 of a live stream. */
+  get playbackRate(): number {
+    return this.#stored?.rate ?? 1;
+  }
+
+  /** Stored media only; what the server does not have becomes 1 again, which `onRateChange` tells. */
+  set playbackRate(rate: number) {
+    if (this.#stored !== null) this.#stored.rate = rate;
+  }
+
+  /** Goes to a position of stored media, seconds; ignored of a live stream. The `<video>`'s events tell the rest. */
+  seek(position: number): void {
+    if (this.#stored === null || this.#closed || this.#state === 'error') return;
+    this.#watchdog.stop();
+    this.#stored.seek(position);
+    if (this.#state === 'ended') this.#setState('paused');
+    if (this.#receiver === null && !this.#reconnect.isWaiting) this.#connect();
+    else if (this.#wantsPlay && this.#state === 'playing') this.#watchdog.start();
   }
 
   /** UTC at which the camera took the frame on screen, by its sender reports; null while unknown. */
@@ -240,11 +272,16 @@ export class Player {
     this.#wantsPlay = true;
     if (this.#receiver === null) this.start();
     else if (wasPaused) this.#resume(this.#receiver);
-    try {
+    for (;;) {
       if (this.#state === 'error' && this.#error !== null) throw this.#error;
-      await this.#sink.play();
-    } catch (thrown) {
-      throw this.#state === 'error' ? (this.#error ?? thrown) : thrown;
+      const sink = this.#sink;
+      try {
+        await sink.play();
+        return;
+      } catch (thrown) {
+        // Another sink may have taken its place, when it was known what there is to show.
+        if (sink === this.#sink || !this.#wantsPlay) throw this.#state === 'error' ? (this.#error ?? thrown) : thrown;
+      }
     }
   }
 
@@ -255,6 +292,8 @@ export class Player {
     if (this.#state === 'playing') {
       this.#watchdog.stop();
       this.#setState('paused');
+      // A seek that is under way ends in a pause by itself.
+      if (this.#stored?.isSeeking === true) return;
       this.#receiver?.pause().catch((thrown: unknown) => {
         this.#logger.info('the camera does not pause', { reason: String(thrown) });
       });
@@ -294,6 +333,7 @@ export class Player {
     this.#receiver = null;
     this.#disconnect();
     this.#sink.close();
+    this.#stored?.close();
     this.#setState('idle');
     await receiver?.teardown();
   }
@@ -309,9 +349,12 @@ export class Player {
     try {
       const transport = new WebSocketTransport(this.#source.webSocketUrl, { clock: this.#clock });
       const { url, credentials, tokens = null } = this.#source;
+      const startAt = this.#stored?.position ?? null;
       receiver = new Receiver(
-        { transport, url, credentials, tokens, clock: this.#clock, logger: this.#logger },
+        { transport, url, credentials, tokens, clock: this.#clock, logger: this.#logger, startAt },
         {
+          onDescription: (range) => this.#onDescription(range),
+          onPosition: (rate) => this.#stored?.onPosition(rate),
           onTracks: (tracks, description) => this.#onTracks(tracks, description),
           onPacket: (track) => this.#onPacket(track),
           onAccessUnit: (track, unit, time) => this.#onAccessUnit(track, unit, time),
@@ -325,6 +368,7 @@ export class Player {
       return;
     }
     this.#receiver = receiver;
+    this.#stored?.connect(receiver);
     receiver.start(attempt.signal).then(
       () => {
         if (this.#receiver === receiver) this.#watchdog.start();
@@ -344,15 +388,22 @@ export class Player {
     this.#attempt = null;
     this.#receiver?.close();
     this.#receiver = null;
+    this.#stored?.connect(null);
     this.#awaitsFrame = false;
     this.#frameWait.abort();
   }
 
   #resume(receiver: Receiver): void {
-    this.#setState('connecting');
-    this.#connectedAt = this.#clock.now();
-    this.#sink.reset();
-    this.#awaitsFrame = true;
+    if (this.#stored !== null) {
+      // What was buffered goes on at once.
+      this.#setState('playing');
+      if (this.#stored.isSeeking) return;
+    } else {
+      this.#setState('connecting');
+      this.#connectedAt = this.#clock.now();
+      this.#sink.reset();
+      this.#awaitsFrame = true;
+    }
     receiver.resume().then(
       () => {
         if (this.#receiver === receiver) this.#watchdog.start();
@@ -364,6 +415,45 @@ export class Player {
         this.#connect();
       },
     );
+  }
+
+  /** Stored media need another sink than a live stream, which is taken for granted until the camera tells. */
+  #onDescription(range: MediaRange | null): Promise<void> | undefined {
+    if (range === null && this.#stored !== null) this.#exchangeSink(null);
+    return range === null || this.#stored !== null ? undefined : this.#loadStored(range);
+  }
+
+  async #loadStored(range: MediaRange): Promise<void> {
+    const receiver = this.#receiver;
+    const { StoredPlayback } = await import('./stored-playback.js');
+    if (receiver === null || receiver !== this.#receiver) return;
+    const { container, muted, volume } = { ...this.#output, muted: this.muted, volume: this.volume };
+    const stored = new StoredPlayback(
+      { container, muted, volume, clock: this.#clock, range, wantsPlay: () => this.#wantsPlay },
+      {
+        ...this.#sinkHandlers,
+        onRefused: (error) => this.#onRefused(error),
+        onThrottle: (isThrottled) => (isThrottled ? this.#watchdog.stop() : this.#watchdog.start()),
+        onEnded: () => this.#onEnded(),
+        onRateChange: () => this.#handlers.onRateChange?.(),
+      },
+    );
+    stored.connect(receiver);
+    this.#exchangeSink(stored);
+  }
+
+  #exchangeSink(stored: StoredPlayback | null): void {
+    const old = this.#sink;
+    const { muted, volume } = old;
+    this.#stored?.close();
+    this.#stored = stored;
+    this.#madeSink = stored?.sink ?? null;
+    const sink = this.#sink;
+    sink.muted = muted;
+    sink.volume = volume;
+    old.close();
+    this.#sinkHandlers.onVideoChange(sink.video);
+    if (this.#wantsPlay) sink.play().catch(() => undefined);
   }
 
   #onTracks(tracks: readonly TrackReceiver[], description: SessionDescription): void {
@@ -389,6 +479,7 @@ export class Player {
       this.#codecs.set(track.media.index, unit.config.codec);
       this.#handlers.onTracksChange();
     }
+    this.#stored?.onUnit(time);
     if (track.kind === 'video') this.#sink.pushVideo(unit, time);
     else this.#sink.pushAudio(unit, time);
     if (this.#awaitsFrame && this.#wantsPlay) this.#awaitFrame();
@@ -433,30 +524,45 @@ export class Player {
     else this.#handlers.onWarning(error);
   }
 
-  /** Whether the session description gives the stream no end. */
-  get #isLive(): boolean {
-    const range = parseRange(this.#description?.range ?? '');
-    return typeof range?.end !== 'number';
-  }
-
   #onEnd(): void {
     // A live stream has no end: the camera restarts, or changes its settings, and will be back.
-    if (this.#isLive) {
+    if (this.#stored === null) {
       this.#onFailure(new StreamError('connection-closed', 'The camera has ended the stream.'));
       return;
     }
-    this.#disconnect();
+    // The connection stays for as long as the server keeps it: one may want to see a part again.
+    this.#watchdog.stop();
+    this.#stored.sink.end();
+  }
+
+  /** The last frame of stored media was shown. */
+  #onEnded(): void {
+    this.#awaitsFrame = false;
+    this.#frameWait.abort();
     const hasShown = this.#state === 'playing';
     this.#setState('ended');
     // Settles a play() that waits for the first frame.
     if (!hasShown) this.#sink.pause();
   }
 
+  /** The server does not seek, or does not go on: a new connection begins where this one was to go. */
+  #onRefused(error: StreamError): void {
+    this.#logger.info('the server refuses', { reason: error.message });
+    if (this.#stored === null || error.retry === 'never') this.#onFailure(error);
+    else this.#connect();
+  }
+
   #onFailure(error: StreamError): void {
     if (this.#closed) return;
+    if (this.#stored?.isComplete === true && error.code !== 'media-failed') {
+      // Not every server says that it has come to the end.
+      if (this.#state !== 'ended') this.#onEnd();
+      if (error.code !== 'no-data') this.#disconnect();
+      return;
+    }
     this.#logger.warn('connection lost', { code: error.code, reason: error.message });
     this.#disconnect();
-    if (this.#state === 'paused') return;
+    if (this.#state === 'paused' || this.#state === 'ended') return;
     this.#error = error;
     const isRenewable = error.retry === 'new-token' && this.#source.tokens?.isRenewable();
     const delay = this.#reconnect.plan(isRenewable ? 'back-off' : error.retry);

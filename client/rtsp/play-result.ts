@@ -6,8 +6,10 @@ import { parseRange, parseRtpInfo, type Range, type RtpInfoEntry } from './heade
 export interface PlayResult {
   /** What is played, by the server's word, which may be something else than was asked; null when it does not say. */
   range: Range | null;
-  /** The rate that the server plays at; null when it does not say. */
+  /** Seconds of media in a second of RTP time (RFC 2326, 12.34); null when the server does not say. */
   scale: number | null;
+  /** How much faster than usual it is sent (12.35); null when the server does not say. */
+  speed: number | null;
   /** At most one entry for each medium that was set up. Hints: cameras send 0 and 1 here without meaning them. */
   rtpInfo: MediumStart[];
 }
@@ -30,10 +32,10 @@ export interface SetUpMedium {
 export function parsePlayResult(response: RtspResponse, media: readonly SetUpMedium[]): PlayResult {
   const { headers } = response;
   const range = headers.get('Range');
-  const scale = Number.parseFloat(headers.get('Scale') ?? '');
   return {
     range: range === null ? null : parseRange(range),
-    scale: Number.isFinite(scale) ? scale : null,
+    scale: numberOf(headers.get('Scale')),
+    speed: numberOf(headers.get('Speed')),
     rtpInfo: assign(parseRtpInfo(headers.getAll('RTP-Info').join(',')), media),
   };
 }
@@ -43,8 +45,14 @@ export function mergePlayResults(results: readonly PlayResult[]): PlayResult {
   return {
     range: results.find(({ range }) => range !== null)?.range ?? null,
     scale: results.find(({ scale }) => scale !== null)?.scale ?? null,
+    speed: results.find(({ speed }) => speed !== null)?.speed ?? null,
     rtpInfo: results.flatMap(({ rtpInfo }) => rtpInfo),
   };
+}
+
+function numberOf(text: string | null): number | null {
+  const value = Number.parseFloat(text ?? '');
+  return Number.isFinite(value) && value !== 0 ? value : null;
 }
 
 function assign(entries: readonly RtpInfoEntry[], media: readonly SetUpMedium[]): MediumStart[] {

@@ -13,7 +13,7 @@ import {
 import type { ByteTransport } from '../transport/byte-transport.js';
 import { type AccessTokens, fetchToken } from './access-token.js';
 import { Exchange } from './exchange.js';
-import { formatTransport, parseRange, parseTransport } from './headers.js';
+import { formatTransport, parseRange, parseTransport, type Range } from './headers.js';
 import { InterleavedChannels, type InterleavedChannelsStats } from './interleaved-channels.js';
 import { KeepAlive } from './keep-alive.js';
 import { mergePlayResults, type PlayResult, parsePlayResult, type SetUpMedium } from './play-result.js';
@@ -451,9 +451,9 @@ export class RtspSession {
    */
   #defaultRange(): string | null {
     if (this.#hasPlayed) return null;
-    const described = this.#description?.range ?? this.#description?.media.find(({ range }) => range !== null)?.range;
-    const isLive = described != null && parseRange(described)?.start === 'now';
-    return isLive ? 'npt=now-' : 'npt=0.000-';
+    const described = this.#description === null ? null : describedRange(this.#description);
+    // GStreamer describes a file that nobody plays yet as `now-40`: what ends is not live.
+    return described?.start === 'now' && described.end === null ? 'npt=now-' : 'npt=0.000-';
   }
 
   #onPlaying(result: PlayResult): void {
@@ -530,6 +530,11 @@ export class RtspSession {
     }
     throw this.#closeError ?? new StreamError('aborted', 'The session was closed.');
   }
+}
+
+/** What a session description says of the media's time: of the whole, else of the first medium that has a range. */
+export function describedRange({ range, media }: SessionDescription): Range | null {
+  return parseRange(range ?? media.find((medium) => medium.range !== null)?.range ?? '');
 }
 
 /** RFC 2326, 12.34: some servers want the decimal point. */

@@ -1,0 +1,387 @@
+import type { Clock } from '../../shared/clock.js';
+import { StreamError } from '../../shared/errors.js';
+import type { AccessUnit } from '../codec/access-unit.js';
+import { LeadingPictures } from '../codec/leading-pictures.js';
+import type { AudioTrackConfig, TrackConfig, VideoTrackConfig } from '../codec/track-config.js';
+import { loadSegmentWriter, mimeTypeOf } from './container.js';
+import type { Latency } from './latency.js';
+import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
+import type { ExpectedTracks } from './presentation.js';
+import type { Sink, SinkHandlers, SinkStats } from './sink.js';
+import { StoredFeed } from './stored-feed.js';
+
+/**
+ * Access units of stored media → a playing `<video>` whose own time is that of the media: `currentTime`, `duration`,
+ * `seekable`, `seeking` and `ended` are the browser's, as of a file.
+ *
+ * Servers send stored media at the pace at which it is played, so what is ahead of the playhead is what was saved up at the
+ * start. The playhead is held (playback rate 0, which no page mistakes for a pause) until that is enough.
+ */
+
+/** What has to be ahead of the playhead before it moves, seconds. */
+const MARGIN_S = 0.4;
+/** What is kept behind the playhead, seconds. */
+const KEEP_BEHIND_S = 30;
+/** How often that is looked after, in units. */
+const TRIM_EVERY_UNITS = 250;
+/** Sound that has not come this long after the first frame does not hold up the picture. Milliseconds. */
+const AUDIO_WAIT_MS = 1_000;
+/** Units that wait for the MediaSource and for the sound. */
+const MAX_HELD_UNITS = 2_000;
+/** Every video payload format of RTP counts at 90 kHz. */
+const VIDEO_CLOCK_RATE = 90_000;
+/** So near to each other two times are the same frame's. Seconds. */
+const SAME_TIME_S = 0.001;
+
+export interface StoredSinkOptions {
+  /** The `<video>` is put in here, filling it. */
+  container: HTMLElement;
+  muted: boolean;
+  volume: number;
+  clock: Clock;
+  /** Seconds at which the media ends. */
+  duration: number;
+}
+
+export class StoredSink implements Sink {
+  readonly video: HTMLVideoElement;
+  readonly #clock: Clock;
+  readonly #handlers: SinkHandlers;
+  readonly #mediaSource: MediaSource;
+  readonly #objectUrl: string;
+  readonly #duration: number;
+  readonly #abort = new AbortController();
+  readonly #leading = new LeadingPictures();
+  #expects: ExpectedTracks = { video: true, audio: false };
+  #videoConfig: VideoTrackConfig | null = null;
+  #audioConfig: AudioTrackConfig | null = null;
+  #videoFeed: StoredFeed | null = null;
+  #audioFeed: StoredFeed | null = null;
+  #held: (() => void)[] = [];
+  #isStarted = false;
+  #isStarting = false;
+  #cancelAudioWait: (() => void) | null = null;
+  #needsKeyFrame = true;
+  /** What comes belongs to a position that is not wanted any more. */
+  #awaitsPosition = false;
+  /** The next unit tells where the playhead has to be. */
+  #awaitsFirst = true;
+  #rate = 1;
+  #isHeld = true;
+  #hasEnded = false;
+  #units = 0;
+  #newest = 0;
+  #jumps = 0;
+  #closed = false;
+
+  /** Throws media-source-missing where the browser has no Media Source Extensions. */
+  constructor(options: StoredSinkOptions, handlers: SinkHandlers) {
+    const Constructor = mediaSourceConstructor();
+    if (Constructor === null) throw mediaSourceMissing();
+    this.#clock = options.clock;
+    this.#handlers = handlers;
+    this.#duration = options.duration;
+    this.#mediaSource = new Constructor();
+    this.#objectUrl = URL.createObjectURL(this.#mediaSource);
+    this.video = options.container.ownerDocument.createElement('video');
+    this.video.playsInline = true;
+    this.video.disableRemotePlayback = true;
+    this.video.muted = options.muted;
+    this.video.volume = options.volume;
+    const { signal } = this.#abort;
+    this.#mediaSource.addEventListener('sourceopen', () => this.#onOpen(), { signal });
+    this.video.addEventListener('waiting', () => this.#onWaiting(), { signal });
+    this.video.addEventListener('error', () => this.#onVideoError(), { signal });
+    this.video.src = this.#objectUrl;
+    this.#hold();
+    options.container.append(this.video);
+  }
+
+  get timeOnScreen(): number | null {
+    return this.video.readyState >= this.video.HAVE_CURRENT_DATA && !this.video.seeking ? this.video.currentTime : null;
+  }
+
+  get muted(): boolean {
+    return this.video.muted;
+  }
+
+  set muted(muted: boolean) {
+    this.video.muted = muted;
+  }
+
+  get volume(): number {
+    return this.video.volume;
+  }
+
+  set volume(volume: number) {
+    this.video.volume = volume;
+  }
+
+  /** Of no use here: the server decides what comes when. */
+  set latency(_latency: Latency) {}
+
+  /** How fast the media is played while it is not held: 1 is as fast as it was taken. */
+  get rate(): number {
+    return this.#rate;
+  }
+
+  set rate(rate: number) {
+    this.#rate = rate;
+    if (!this.#isHeld) this.video.playbackRate = rate;
+  }
+
+  /** What is ahead of the playhead, seconds. */
+  get lead(): number {
+    const { buffered, currentTime } = this.video;
+    for (let index = 0; index < buffered.length; index++) {
+      if (buffered.start(index) - SAME_TIME_S <= currentTime && currentTime <= buffered.end(index)) {
+        return buffered.end(index) - currentTime;
+      }
+    }
+    return 0;
+  }
+
+  expect(expects: ExpectedTracks): void {
+    if (!this.#isStarted) this.#expects = expects;
+    this.#tryStart();
+  }
+
+  prepare(): void {}
+
+  /** What comes next goes on from nothing: a new connection. */
+  reset(): void {
+    this.#needsKeyFrame = true;
+  }
+
+  /** Shows another position as soon as it comes: everything up to `begin()` is of no use. */
+  seek(position: number): void {
+    this.#awaitsPosition = true;
+    this.#hasEnded = false;
+    this.#held = [];
+    this.#videoFeed?.clear();
+    this.#audioFeed?.clear();
+    this.#hold();
+    this.video.currentTime = position;
+  }
+
+  /** What comes next is from the position sought. */
+  begin(): void {
+    this.#awaitsPosition = false;
+    this.#needsKeyFrame = true;
+    this.#awaitsFirst = true;
+  }
+
+  pushVideo(unit: AccessUnit, time: number): void {
+    if (unit.config?.kind === 'video' && unit.config !== this.#videoConfig) {
+      this.#videoConfig = this.#supported(unit.config) ? unit.config : null;
+      if (this.#videoConfig === null) this.expect({ ...this.#expects, video: false });
+    }
+    const config = this.#videoConfig;
+    if (config === null || this.#closed || this.#awaitsPosition) return;
+    if (this.#needsKeyFrame) {
+      if (!unit.isKeyFrame) return;
+      this.#needsKeyFrame = false;
+      this.#leading.startAt(time);
+      this.#awaitAudio();
+    }
+    if (this.#leading.has(time)) return;
+    const ahead = (unit.presentationTime - unit.decodeTime) / VIDEO_CLOCK_RATE;
+    this.#feed(time, () => this.#videoFeed?.push(unit, config, time, ahead));
+  }
+
+  pushAudio(unit: AccessUnit, time: number): void {
+    if (unit.config?.kind === 'audio' && unit.config !== this.#audioConfig) {
+      this.#audioConfig = this.#supported(unit.config) ? unit.config : null;
+      if (this.#audioConfig === null) this.expect({ ...this.#expects, audio: false });
+    }
+    const config = this.#audioConfig;
+    if (config === null || this.#closed || this.#awaitsPosition) return;
+    // Sound from before the first frame is not to be heard without it.
+    if (this.#expects.video && this.#needsKeyFrame) return;
+    this.#feed(time, () => this.#audioFeed?.push(unit, config, time, 0));
+  }
+
+  async play(): Promise<void> {
+    await this.video.play();
+  }
+
+  pause(): void {
+    this.video.pause();
+  }
+
+  jump(): void {}
+
+  /** Nothing more comes: what is there is played to its end. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#videoFeed?.flush();
+    this.#audioFeed?.flush();
+    this.#endOfStream();
+    this.#release();
+  }
+
+  stats(): SinkStats {
+    return {
+      playoutDelay: MARGIN_S,
+      soundDelay: this.#videoFeed !== null && this.#audioFeed !== null ? 0 : null,
+      lead: this.#newest - this.video.currentTime,
+      droppedSamples: (this.#videoFeed?.droppedSamples ?? 0) + (this.#audioFeed?.droppedSamples ?? 0),
+      silentUnits: this.#audioFeed?.silentUnits ?? 0,
+      jumps: this.#jumps,
+      presentations: 1,
+    };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#stop();
+    this.video.pause();
+    this.video.remove();
+    this.video.removeAttribute('src');
+    this.video.load();
+  }
+
+  #supported(config: TrackConfig): boolean {
+    if (mediaSourceConstructor()?.isTypeSupported(mimeTypeOf(config)) === true) return true;
+    this.#handlers.onUnsupported(config.kind, config.codec);
+    return false;
+  }
+
+  #awaitAudio(): void {
+    if (this.#isStarted || !this.#expects.audio || this.#cancelAudioWait !== null) return;
+    this.#cancelAudioWait = this.#clock.schedule(AUDIO_WAIT_MS, () => {
+      if (!this.#isStarted && this.#audioConfig === null) this.expect({ ...this.#expects, audio: false });
+    });
+  }
+
+  #feed(time: number, push: () => void): void {
+    this.#newest = time;
+    if (this.#awaitsFirst) this.#goTo(time);
+    if (!this.#isStarted) {
+      if (this.#held.length >= MAX_HELD_UNITS) {
+        this.#fail(new StreamError('media-failed', 'The browser did not open the media source.'));
+        return;
+      }
+      this.#held.push(push);
+      this.#tryStart();
+      return;
+    }
+    push();
+    if (++this.#units % TRIM_EVERY_UNITS === 0) this.#trim();
+  }
+
+  /** The first frame of a position says what the position really is. */
+  #goTo(time: number): void {
+    this.#awaitsFirst = false;
+    const position = Math.max(0, Math.min(time, this.#duration));
+    if (Math.abs(this.video.currentTime - position) < SAME_TIME_S) return;
+    this.#jumps++;
+    this.video.currentTime = position;
+  }
+
+  #onOpen(): void {
+    URL.revokeObjectURL(this.#objectUrl);
+    if (this.#isStarted) return;
+    this.#mediaSource.duration = this.#duration;
+    this.#tryStart();
+  }
+
+  #tryStart(): void {
+    if (this.#isStarted || this.#isStarting || this.#closed || this.#mediaSource.readyState !== 'open') return;
+    if (this.#expects.video && this.#videoConfig === null) return;
+    if (this.#expects.audio && this.#audioConfig === null) return;
+    const configs = [this.#videoConfig, this.#audioConfig].filter((config) => config !== null);
+    if (configs.length === 0) return;
+    this.#isStarting = true;
+    Promise.all(configs.map((config) => loadSegmentWriter(config))).then(
+      () => this.#start(),
+      (thrown) => this.#fail(StreamError.from(thrown, 'media-failed', 'The code for this codec could not be loaded.')),
+    );
+  }
+
+  #start(): void {
+    if (this.#closed) return;
+    this.#isStarted = true;
+    this.#cancelAudioWait?.();
+    try {
+      const { video, audio } = this.#expects;
+      if (video && this.#videoConfig !== null) this.#videoFeed = this.#makeFeed(1, this.#videoConfig);
+      if (audio && this.#audioConfig !== null) this.#audioFeed = this.#makeFeed(2, this.#audioConfig);
+    } catch (thrown) {
+      this.#fail(StreamError.from(thrown, 'media-failed', 'The browser refused to play this codec.'));
+      return;
+    }
+    const { signal } = this.#abort;
+    for (const buffer of this.#mediaSource.sourceBuffers) {
+      buffer.addEventListener('updateend', () => this.#release(), { signal });
+    }
+    for (const push of this.#held.splice(0)) push();
+    if (this.#hasEnded) this.end();
+  }
+
+  #makeFeed(trackId: number, config: TrackConfig): StoredFeed {
+    return new StoredFeed(this.#mediaSource, trackId, config, {
+      onError: (error) => this.#fail(error),
+      onQuotaExceeded: () => this.video.currentTime - 1,
+    });
+  }
+
+  #trim(): void {
+    const end = this.video.currentTime - KEEP_BEHIND_S;
+    if (end <= 0) return;
+    this.#videoFeed?.removeBefore(end);
+    this.#audioFeed?.removeBefore(end);
+  }
+
+  #hold(): void {
+    this.#isHeld = true;
+    this.video.playbackRate = 0;
+  }
+
+  /** Lets the playhead move once enough is ahead of it. */
+  #release(): void {
+    if (!this.#isHeld || this.#closed || this.#awaitsPosition) return;
+    const isLast = this.#hasEnded && this.#mediaSource.readyState === 'ended';
+    if (!isLast && this.lead < MARGIN_S * Math.max(1, this.#rate)) return;
+    this.#isHeld = false;
+    this.video.playbackRate = this.#rate;
+  }
+
+  #onWaiting(): void {
+    if (this.#closed || this.video.paused || this.video.seeking || this.#hasEnded) return;
+    this.#hold();
+  }
+
+  #endOfStream(): void {
+    if (this.#closed || !this.#hasEnded || this.#mediaSource.readyState !== 'open' || !this.#isStarted) return;
+    const buffers = [...this.#mediaSource.sourceBuffers];
+    const busy = buffers.find(({ updating }) => updating);
+    if (busy === undefined) {
+      this.#mediaSource.endOfStream();
+      this.#release();
+    } else {
+      busy.addEventListener('updateend', () => this.#endOfStream(), { once: true, signal: this.#abort.signal });
+    }
+  }
+
+  #onVideoError(): void {
+    const detail = this.video.error?.message ?? '';
+    this.#fail(new StreamError('media-failed', `The browser could not decode the media${detail && ` (${detail})`}.`));
+  }
+
+  #fail(error: StreamError): void {
+    if (this.#closed) return;
+    this.#stop();
+    this.#handlers.onError(error);
+  }
+
+  #stop(): void {
+    this.#closed = true;
+    this.#abort.abort();
+    this.#cancelAudioWait?.();
+    this.#held = [];
+    this.#videoFeed?.close();
+    this.#audioFeed?.close();
+    URL.revokeObjectURL(this.#objectUrl);
+  }
+}
