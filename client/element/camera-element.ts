@@ -432,7 +432,13 @@ export abstract class CameraElement extends MediaElement {
     this.frameCallbacks.follow(video);
     const listen = (type: string, listener: () => void) => video.addEventListener(type, listener, { signal });
     const update = () => this.requestUpdate();
-    for (const type of ['loadedmetadata', 'durationchange', 'enterpictureinpicture', 'leavepictureinpicture']) {
+    for (const type of [
+      'loadedmetadata',
+      'durationchange',
+      'seeking',
+      'enterpictureinpicture',
+      'leavepictureinpicture',
+    ]) {
       listen(type, update);
     }
     listen('loadeddata', () => this.#onPicture());
@@ -473,7 +479,8 @@ export abstract class CameraElement extends MediaElement {
   }
 
   #onTimeUpdate(): void {
-    if (this.isAtLiveEdge !== this.#shownAtLiveEdge) this.requestUpdate();
+    // Stored media show how far they are.
+    if (this.isAtLiveEdge !== this.#shownAtLiveEdge || this.#player?.isStored) this.requestUpdate();
   }
 
   #keepPicture(): void {

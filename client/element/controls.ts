@@ -9,6 +9,9 @@ export interface ControlsView {
   readonly hasAudio: boolean;
   readonly isLive: boolean;
   readonly isAtLiveEdge: boolean;
+  /** Of stored media, seconds; null of a live stream. */
+  readonly position: number | null;
+  readonly duration: number;
   readonly isFullscreen: boolean;
   readonly isInPictureInPicture: boolean;
   readonly canFullscreen: boolean;
@@ -21,6 +24,8 @@ export interface ControlsActions {
   toggleMute(): void;
   setVolume(volume: number): void;
   seekToLive(): void;
+  /** @param position - seconds */
+  seek(position: number): void;
   toggleFullscreen(): void;
   togglePictureInPicture(): void;
 }
@@ -28,9 +33,11 @@ export interface ControlsActions {
 export function controlsTemplate(view: ControlsView, actions: ControlsActions): TemplateResult {
   const { paused, isFullscreen, isInPictureInPicture } = view;
   return html`<div class="bar" part="controls">
+    ${view.position === null ? nothing : seekTemplate(view.position, view, actions)}
     ${button('play', paused ? 'Play' : 'Pause', paused ? 'play' : 'pause', 'k', actions.togglePlay)}
     ${view.hasAudio ? volumeTemplate(view, actions) : nothing}
     ${view.isLive ? liveTemplate(view, actions) : nothing}
+    ${view.position === null ? nothing : timeTemplate(view.position, view)}
     <span class="space"></span>
     ${
       view.canPictureInPicture
@@ -55,6 +62,34 @@ export function controlsTemplate(view: ControlsView, actions: ControlsActions): 
         : nothing
     }
   </div>`;
+}
+
+function seekTemplate(position: number, { duration }: ControlsView, actions: ControlsActions): TemplateResult {
+  return html`<div class="seek">
+    <input
+      part="seek-slider"
+      type="range"
+      min="0"
+      max=${duration}
+      step="any"
+      aria-label="Position"
+      aria-valuetext=${`${formatTime(position)} of ${formatTime(duration)}`}
+      .value=${String(position)}
+      @input=${(event: Event) => actions.seek((event.target as HTMLInputElement).valueAsNumber)}
+    />
+  </div>`;
+}
+
+function timeTemplate(position: number, { duration }: ControlsView): TemplateResult {
+  return html`<span class="time" part="time" aria-hidden="true">${formatTime(position)} / ${formatTime(duration)}</span>`;
+}
+
+/** `1:05`, `1:01:05`. */
+export function formatTime(seconds: number): string {
+  const whole = Math.floor(Math.max(0, seconds));
+  const parts = [Math.floor(whole / 3_600), Math.floor(whole / 60) % 60, whole % 60];
+  if (parts[0] === 0) parts.shift();
+  return parts.map((part, index) => (index === 0 ? `${part}` : String(part).padStart(2, '0'))).join(':');
 }
 
 function volumeTemplate(view: ControlsView, actions: ControlsActions): TemplateResult {

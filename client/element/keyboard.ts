@@ -1,5 +1,13 @@
-/** What a key asks for: an action of the control bar, or a step of the volume. */
-export type Command = 'togglePlay' | 'toggleMute' | 'toggleFullscreen' | 'seekToLive' | 'volumeUp' | 'volumeDown';
+/** What a key asks for: an action of the control bar, or a step of the volume or of the position. */
+export type Command =
+  | 'togglePlay'
+  | 'toggleMute'
+  | 'toggleFullscreen'
+  | 'seekToLive'
+  | 'volumeUp'
+  | 'volumeDown'
+  | 'seekBack'
+  | 'seekForward';
 
 const commands: ReadonlyMap<string, Command> = new Map([
   [' ', 'togglePlay'],
@@ -9,6 +17,8 @@ const commands: ReadonlyMap<string, Command> = new Map([
   ['ArrowDown', 'volumeDown'],
   ['f', 'toggleFullscreen'],
   ['l', 'seekToLive'],
+  ['ArrowLeft', 'seekBack'],
+  ['ArrowRight', 'seekForward'],
 ]);
 
 /** What a key press means to the player, or null: keys that belong to the browser or to what has the focus are left alone. */

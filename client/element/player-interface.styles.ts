@@ -290,6 +290,22 @@ export const styles = css`
   .space {
     flex: 1;
   }
+  .seek {
+    position: absolute;
+    inset-inline: 10px;
+    top: 0;
+    display: flex;
+  }
+  .seek input {
+    width: 100%;
+    height: 24px;
+    opacity: 1;
+  }
+  .time {
+    padding-inline: 8px;
+    font-size: 13px;
+    font-variant-numeric: tabular-nums;
+  }
 
   .volume {
     display: flex;

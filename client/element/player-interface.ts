@@ -13,8 +13,15 @@ import type { RtspPlayerElement } from './rtsp-player-element.js';
 
 /** One press of an arrow key. */
 const VOLUME_STEP = 0.05;
+/** One press of an arrow key, seconds of stored media. */
+const SEEK_STEP_S = 5;
 /** What unmuting turns a volume of 0 into. */
 const DEFAULT_AUDIBLE_VOLUME = 0.5;
+
+/** Keys that go on while they are held. */
+const stepCommands: ReadonlySet<Command> = new Set(['volumeUp', 'volumeDown', 'seekBack', 'seekForward']);
+/** Those that live streams have no use for. */
+const seekCommands: ReadonlySet<Command> = new Set(['seekBack', 'seekForward']);
 
 /** What the element does not tell a page. */
 export type InnerState = Pick<OverlayView, 'error' | 'hasSource' | 'isStalled' | 'isMutedByBrowser'>;
@@ -67,15 +74,16 @@ export class PlayerInterface {
       html`<div class="overlay" part="overlay">${overlayTemplate(this.#overlayView, this.#overlayActions)}</div>
         ${label === '' ? nothing : html`<div class="label" part="label" aria-hidden="true"><span>${label}</span></div>`}
         ${
-          controls && state !== 'error' && state !== 'ended'
+          controls && state !== 'error' && (state !== 'ended' || this.#isStored)
             ? controlsTemplate(this.#controlsView, this.#controlsActions)
             : nothing
         }`,
       this.#layer,
     );
     // CSSOM, since a style attribute would need 'unsafe-inline'.
-    const slider = this.#layer.querySelector('input');
-    slider?.style.setProperty('--level', `${slider.value}%`);
+    for (const slider of this.#layer.querySelectorAll('input')) {
+      slider.style.setProperty('--level', `${(100 * slider.valueAsNumber) / (Number(slider.max) || 1)}%`);
+    }
   }
 
   get #controlsView(): ControlsView {
@@ -88,6 +96,8 @@ export class PlayerInterface {
       hasAudio: this.#hasAudio,
       isLive: element.readyState > 0 && !Number.isFinite(element.duration),
       isAtLiveEdge: element.isAtLiveEdge && element.state === 'playing',
+      position: this.#isStored ? element.currentTime : null,
+      duration: element.duration,
       isFullscreen: element.matches(':fullscreen'),
       isInPictureInPicture: this.#isInPictureInPicture,
       canFullscreen: document.fullscreenEnabled,
@@ -113,6 +123,10 @@ export class PlayerInterface {
   get #isInPictureInPicture(): boolean {
     const { video, shadowRoot } = this.#element;
     return video !== null && shadowRoot?.pictureInPictureElement === video;
+  }
+
+  get #isStored(): boolean {
+    return this.#element.readyState > 0 && Number.isFinite(this.#element.duration);
   }
 
   get #audibleVolume(): number {
@@ -162,6 +176,9 @@ export class PlayerInterface {
       if (this.#element.paused) ignoreRefusal(this.#element.play());
       else this.#element.seekToLive();
     },
+    seek: (position) => {
+      this.#element.currentTime = position;
+    },
     toggleFullscreen: () => {
       ignoreRefusal(
         this.#element.matches(':fullscreen') ? document.exitFullscreen() : this.#element.requestFullscreen(),
@@ -176,9 +193,9 @@ export class PlayerInterface {
 
   #onKeyDown(event: KeyboardEvent): void {
     const command = this.#element.controls ? commandForKey(event) : null;
-    if (command === null) return;
+    if (command === null || (seekCommands.has(command) && !this.#isStored)) return;
     event.preventDefault();
-    if (!event.repeat || command === 'volumeUp' || command === 'volumeDown') this.#obey(command);
+    if (!event.repeat || stepCommands.has(command)) this.#obey(command);
   }
 
   #obey(command: Command): void {
@@ -189,6 +206,12 @@ export class PlayerInterface {
         break;
       case 'volumeDown':
         actions.setVolume(Math.max(0, this.#audibleVolume - VOLUME_STEP));
+        break;
+      case 'seekBack':
+        actions.seek(Math.max(0, this.#element.currentTime - SEEK_STEP_S));
+        break;
+      case 'seekForward':
+        actions.seek(Math.min(this.#element.duration, this.#element.currentTime + SEEK_STEP_S));
         break;
       default:
         actions[command]();

@@ -73,6 +73,8 @@ const INTERFACE_DELAY_MS = 150;
  * @csspart play-button - Play and pause.
  * @csspart mute-button - Sound on and off.
  * @csspart volume-slider - The volume.
+ * @csspart seek-slider - The position, of stored media.
+ * @csspart time - Position and duration of stored media.
  * @csspart live-button - Shows whether the picture is live, and makes it so.
  * @csspart pip-button - Picture in picture.
  * @csspart fullscreen-button - Full screen.

@@ -32,6 +32,8 @@ const MAX_HELD_UNITS = 2_000;
 const VIDEO_CLOCK_RATE = 90_000;
 /** So near to each other two times are the same frame's. Seconds. */
 const SAME_TIME_S = 0.001;
+/** Sound may begin this much after the picture: the browser starts all the same. Seconds. */
+const START_GAP_S = 0.1;
 
 export interface StoredSinkOptions {
   /** The `<video>` is put in here, filling it. */
@@ -134,7 +136,7 @@ export class StoredSink implements Sink {
   get lead(): number {
     const { buffered, currentTime } = this.video;
     for (let index = 0; index < buffered.length; index++) {
-      if (buffered.start(index) - SAME_TIME_S <= currentTime && currentTime <= buffered.end(index)) {
+      if (buffered.start(index) - START_GAP_S <= currentTime && currentTime <= buffered.end(index)) {
         return buffered.end(index) - currentTime;
       }
     }

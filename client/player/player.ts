@@ -10,6 +10,7 @@ import { MediaSourceSink } from '../playback/media-source-sink.js';
 import type { Sink, SinkHandlers, SinkStats } from '../playback/sink.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
 import { WebSocketTransport } from '../transport/websocket.js';
+import type { MediaPosition } from './media-position.js';
 import { type MediaRange, Receiver } from './receiver.js';
 import { Reconnect } from './reconnect.js';
 import type { StoredPlayback } from './stored-playback.js';
@@ -349,12 +350,11 @@ export class Player {
     try {
       const transport = new WebSocketTransport(this.#source.webSocketUrl, { clock: this.#clock });
       const { url, credentials, tokens = null } = this.#source;
-      const startAt = this.#stored?.position ?? null;
       receiver = new Receiver(
-        { transport, url, credentials, tokens, clock: this.#clock, logger: this.#logger, startAt },
+        { transport, url, credentials, tokens, clock: this.#clock, logger: this.#logger },
         {
           onDescription: (range) => this.#onDescription(range),
-          onPosition: (rate) => this.#stored?.onPosition(rate),
+          onPosition: () => this.#stored?.onPosition(),
           onTracks: (tracks, description) => this.#onTracks(tracks, description),
           onPacket: (track) => this.#onPacket(track),
           onAccessUnit: (track, unit, time) => this.#onAccessUnit(track, unit, time),
@@ -368,7 +368,6 @@ export class Player {
       return;
     }
     this.#receiver = receiver;
-    this.#stored?.connect(receiver);
     receiver.start(attempt.signal).then(
       () => {
         if (this.#receiver === receiver) this.#watchdog.start();
@@ -388,7 +387,7 @@ export class Player {
     this.#attempt = null;
     this.#receiver?.close();
     this.#receiver = null;
-    this.#stored?.connect(null);
+    this.#stored?.disconnect();
     this.#awaitsFrame = false;
     this.#frameWait.abort();
   }
@@ -418,28 +417,30 @@ export class Player {
   }
 
   /** Stored media need another sink than a live stream, which is taken for granted until the camera tells. */
-  #onDescription(range: MediaRange | null): Promise<void> | undefined {
+  #onDescription(range: MediaRange | null): Promise<MediaPosition> | undefined {
     if (range === null && this.#stored !== null) this.#exchangeSink(null);
-    return range === null || this.#stored !== null ? undefined : this.#loadStored(range);
+    return range === null ? undefined : this.#beginStored(range);
   }
 
-  async #loadStored(range: MediaRange): Promise<void> {
+  async #beginStored(range: MediaRange): Promise<MediaPosition> {
     const receiver = this.#receiver;
     const { StoredPlayback } = await import('./stored-playback.js');
-    if (receiver === null || receiver !== this.#receiver) return;
-    const { container, muted, volume } = { ...this.#output, muted: this.muted, volume: this.volume };
-    const stored = new StoredPlayback(
-      { container, muted, volume, clock: this.#clock, range, wantsPlay: () => this.#wantsPlay },
-      {
-        ...this.#sinkHandlers,
-        onRefused: (error) => this.#onRefused(error),
-        onThrottle: (isThrottled) => (isThrottled ? this.#watchdog.stop() : this.#watchdog.start()),
-        onEnded: () => this.#onEnded(),
-        onRateChange: () => this.#handlers.onRateChange?.(),
-      },
-    );
-    stored.connect(receiver);
-    this.#exchangeSink(stored);
+    if (receiver === null || receiver !== this.#receiver) throw new StreamError('aborted', 'The player was closed.');
+    if (this.#stored === null) {
+      this.#exchangeSink(
+        new StoredPlayback(
+          { ...this.#output, clock: this.#clock, range, wantsPlay: () => this.#wantsPlay },
+          {
+            ...this.#sinkHandlers,
+            onRefused: (error) => this.#onRefused(error),
+            onThrottle: (isThrottled) => (isThrottled ? this.#watchdog.stop() : this.#watchdog.start()),
+            onEnded: () => this.#onEnded(),
+            onRateChange: () => this.#handlers.onRateChange?.(),
+          },
+        ),
+      );
+    }
+    return (this.#stored as StoredPlayback).connect(receiver);
   }
 
   #exchangeSink(stored: StoredPlayback | null): void {

@@ -9,6 +9,7 @@ import type { Report } from '../rtp/receiver-report.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
 import { describedRange, type PlayResult, RtspSession } from '../rtsp/session.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
+import type { MediaPosition } from './media-position.js';
 import { TrackReceiver, type TrackReceiverHandlers } from './track-receiver.js';
 
 /**
@@ -18,8 +19,6 @@ import { TrackReceiver, type TrackReceiverHandlers } from './track-receiver.js';
 
 /** Between looks at what is due, milliseconds; data that arrives makes it look as well. */
 const TICK_MS = 1_000;
-/** A resumption this far from where the pause was is another position. Seconds. */
-const MAX_RESUME_STEP_S = 1;
 
 export interface ReceiverOptions {
   transport: ByteTransport;
@@ -30,8 +29,6 @@ export interface ReceiverOptions {
   tokens?: AccessTokens | null;
   clock: Clock;
   logger?: Logger;
-  /** Where stored media begin, seconds; null: where the server has them begin. */
-  startAt?: number | null;
 }
 
 /** From where to where stored media go, seconds of normal play time. */
@@ -43,16 +40,13 @@ export interface MediaRange {
 export interface ReceiverHandlers {
   /**
    * The session description is known. `range`: of stored media, null for a live stream. What it returns is awaited before
-   * play begins.
+   * play begins, and has the say on positions.
    */
-  onDescription?(range: MediaRange | null): Promise<void> | undefined;
-  /**
-   * A PLAY of stored media was accepted: what comes next is from another position, or at another rate.
-   * @param rate - how many times as fast as usual the media comes
-   */
-  onPosition?(rate: number): void;
+  onDescription?(range: MediaRange | null): Promise<MediaPosition> | undefined;
   /** The session description is known, and which of its media will be received. Called once, before the first unit. */
   onTracks(tracks: readonly TrackReceiver[], description: SessionDescription): void;
+  /** A PLAY of stored media was accepted: what comes next is from another position, or at another rate. */
+  onPosition?(): void;
   /** A packet of a track has come; access units may follow from it. */
   onPacket?(track: TrackReceiver): void;
   /**
@@ -77,13 +71,9 @@ export class Receiver {
   readonly #clock: Clock;
   readonly #handlers: ReceiverHandlers;
   readonly #session: RtspSession;
-  readonly #startAt: number | null;
   readonly #trackHandlers: TrackReceiverHandlers = {
-    onAccessUnit: (track, unit, time) => {
-      const position = this.#origin + this.#scale * time;
-      this.#reached = position;
-      this.#handlers.onAccessUnit(track, unit, position);
-    },
+    onAccessUnit: (track, unit, time) =>
+      this.#handlers.onAccessUnit(track, unit, this.#position === null ? time : this.#position.reach(time)),
     onGoodbye: (track) => this.#onGoodbye(track),
     onFirstPacket: (track, ticks) => this.#anchor(track, ticks),
   };
@@ -92,16 +82,8 @@ export class Receiver {
   readonly #ended = new Set<TrackReceiver>();
   readonly #startTimestamps = new Map<number, number>();
   #firstArrival = Number.NaN;
-  #range: MediaRange | null = null;
-  /** Normal play time at which the present PLAY began, and at which it was asked to; 0 of a live stream. Seconds. */
-  #origin = 0;
-  #askedOrigin: number;
-  /** Time of the newest unit. */
-  #reached = 0;
-  /** Seconds of normal play time in a second of RTP time. */
-  #scale = 1;
-  #isRateChanged = false;
-  #isResuming = false;
+  /** Of stored media, where somebody wants to know. */
+  #position: MediaPosition | null = null;
   #lastTick = 0;
   #cancelTick: (() => void) | null = null;
   #closed = false;
@@ -109,8 +91,6 @@ export class Receiver {
 
   constructor(options: ReceiverOptions, handlers: ReceiverHandlers) {
     this.#clock = options.clock;
-    this.#askedOrigin = options.startAt ?? 0;
-    this.#startAt = options.startAt ?? null;
     this.#handlers = handlers;
     this.#session = new RtspSession(
       {
@@ -142,16 +122,13 @@ export class Receiver {
     try {
       await this.#session.connect(signal);
       const description = await this.#session.describe(signal);
-      this.#range = mediaRangeOf(description);
-      const prepared = this.#handlers.onDescription?.(this.#range);
+      const position = this.#handlers.onDescription?.(mediaRangeOf(description));
+      // A failure is met where it is awaited.
+      position?.catch(() => undefined);
       await this.#setUp(this.#choose(description), signal);
-      if (prepared !== undefined) await prepared;
+      if (position !== undefined) this.#position = await position;
       // The camera's part takes longer than ours, so it begins first.
-      const isElsewhere = this.#range !== null && this.#startAt !== null;
-      const played = this.#session.play({
-        ...(isElsewhere ? { range: positionRange(this.#startAt) } : {}),
-        ...(signal === undefined ? {} : { signal }),
-      });
+      const played = this.#play(signal);
       this.#handlers.onTracks(this.#tracks, description);
       await played;
       if (this.#closed) throw this.#closeError ?? new StreamError('aborted', 'The connection was closed.');
@@ -169,43 +146,40 @@ export class Receiver {
 
   /** RTSP PLAY after `pause()`. */
   async resume(signal?: AbortSignal): Promise<void> {
-    // Where it was, if the server does not say.
-    this.#askedOrigin = this.#reached;
-    this.#isResuming = true;
-    try {
-      await this.#session.play(signal === undefined ? {} : { signal });
-    } finally {
-      this.#isResuming = false;
-    }
+    this.#position?.askToResume();
+    await this.#play(signal);
   }
 
   /**
    * Stored media: plays from another position, or at another rate. What the server makes of it, the times of the units
    * say.
    * @param position - seconds of normal play time
-   * @param rate - 1 is as fast as they were taken
+   * @param scale - 1 is as fast as they were taken; undefined: not to be mentioned
    */
-  async playFrom(position: number, rate: number, signal?: AbortSignal): Promise<void> {
-    const options = signal === undefined ? {} : { signal };
+  async playFrom(position: number, scale: number | undefined, signal?: AbortSignal): Promise<void> {
     // A PLAY while playing is queued by some servers (RFC 2326, 10.5).
     if (this.#session.state === 'playing' && this.#session.supports('PAUSE') !== false) {
       await this.#session.pause(signal).catch((thrown: unknown) => {
         if (this.#closed || signal?.aborted) throw thrown;
       });
     }
-    this.#askedOrigin = position;
-    this.#isRateChanged ||= rate !== 1;
+    this.#position?.ask(position);
+    await this.#play(signal, scale);
+  }
+
+  async #play(signal: AbortSignal | undefined, scale?: number): Promise<void> {
+    const range = this.#position?.requestedRange;
     await this.#session.play({
-      ...options,
-      range: positionRange(position),
-      ...(this.#isRateChanged ? { scale: rate } : {}),
+      ...(range === undefined ? {} : { range }),
+      ...(scale === undefined ? {} : { scale }),
+      ...(signal === undefined ? {} : { signal }),
     });
   }
 
   /** UTC in milliseconds of a time on the time line, by the camera's sender reports; null while unknown. */
   utcAt(time: number): number | null {
     for (const track of this.#tracks) {
-      const utc = track.clock.isAnchored ? track.clock.utcAt((time - this.#origin) / this.#scale) : null;
+      const utc = track.clock.isAnchored ? track.clock.utcAt(this.#position?.sinceStart(time) ?? time) : null;
       if (utc !== null) return utc;
     }
     return null;
@@ -280,14 +254,8 @@ export class Receiver {
   }
 
   #onPlay(result: PlayResult): void {
-    if (this.#range !== null) {
-      if (this.#isResuming && this.#continues(result)) return;
-      const start = result.range?.unit === 'npt' ? result.range.start : null;
-      this.#origin = typeof start === 'number' ? start : this.#askedOrigin;
-      this.#askedOrigin = this.#origin;
-      this.#scale = result.scale ?? 1;
-      this.#handlers.onPosition?.(this.#scale * (result.speed ?? 1));
-    }
+    if (this.#position?.onPlay(result, this.#tracks) === true) return;
+    if (this.#position !== null) this.#handlers.onPosition?.();
     for (const track of this.#tracks) track.reset();
     this.#ended.clear();
     this.#firstArrival = Number.NaN;
@@ -297,19 +265,6 @@ export class Receiver {
     }
     // Half an answer would put the tracks further apart than none.
     if (!this.#tracks.every(({ media }) => this.#startTimestamps.has(media.index))) this.#startTimestamps.clear();
-  }
-
-  /** Whether the packets after a resumption go on from those before: then nothing has to begin anew. */
-  #continues({ range, rtpInfo, scale }: PlayResult): boolean {
-    if (scale !== null && scale !== this.#scale) return false;
-    const start = range?.unit === 'npt' && typeof range.start === 'number' ? range.start : this.#reached;
-    if (Math.abs(start - this.#reached) > MAX_RESUME_STEP_S) return false;
-    return this.#tracks.every(({ media, clock }) => {
-      const rtpTimestamp = rtpInfo.find(({ mediaIndex }) => mediaIndex === media.index)?.rtpTimestamp ?? null;
-      if (rtpTimestamp === null || !clock.isAnchored) return clock.isAnchored;
-      const time = this.#origin + this.#scale * clock.timeOf(clock.timeline.at(rtpTimestamp));
-      return Math.abs(time - start) <= MAX_RESUME_STEP_S;
-    });
   }
 
   #anchor(track: TrackReceiver, ticks: number): void {
@@ -371,8 +326,4 @@ function mediaRangeOf(description: SessionDescription): MediaRange | null {
   if (range?.unit !== 'npt' || typeof range.end !== 'number') return null;
   const start = typeof range.start === 'number' ? range.start : 0;
   return range.end > start ? { start, end: range.end } : null;
-}
-
-function positionRange(position: number | null): string {
-  return `npt=${(position ?? 0).toFixed(3)}-`;
 }

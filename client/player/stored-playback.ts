@@ -1,6 +1,7 @@
 import { StreamError } from '../../shared/errors.js';
 import type { SinkHandlers } from '../playback/sink.js';
 import { StoredSink, type StoredSinkOptions } from '../playback/stored-sink.js';
+import { MediaPosition } from './media-position.js';
 import type { MediaRange, Receiver } from './receiver.js';
 
 /**
@@ -37,13 +38,15 @@ export class StoredPlayback {
   readonly #handlers: StoredPlaybackHandlers;
   readonly #abort = new AbortController();
   #receiver: Receiver | null = null;
-  #wasConnected = false;
+  /** Of the newest connection. */
+  #media: MediaPosition | null = null;
   /** Where to go next; null when the server was told the newest wish. */
   #target: number | null = null;
   #isSeeking = false;
   #isThrottled = false;
   /** As the page wants it. */
   #rate = 1;
+  #isRateAsked = false;
   #reached = 0;
 
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
@@ -84,15 +87,21 @@ export class StoredPlayback {
     if (this.#receiver !== null) this.seek(this.position);
   }
 
-  /** Takes the present connection; null: there is none. */
-  connect(receiver: Receiver | null): void {
+  /** Takes a new connection, which begins where the one before was. */
+  connect(receiver: Receiver): MediaPosition {
+    const startAt = this.#media === null ? null : this.position;
     this.#receiver = receiver;
     this.#target = null;
+    this.#media = new MediaPosition(this.range, startAt);
+    if (startAt !== null) this.sink.seek(startAt);
+    return this.#media;
+  }
+
+  /** The connection is over. */
+  disconnect(): void {
+    this.#receiver = null;
+    this.#target = null;
     this.#isThrottled = false;
-    if (receiver === null) return;
-    // Another connection begins where the one before was.
-    if (this.#wasConnected) this.sink.seek(this.position);
-    this.#wasConnected = true;
   }
 
   /** Goes to a position; of those asked for in quick succession, to the last. */
@@ -104,12 +113,10 @@ export class StoredPlayback {
     if (!this.#isSeeking && this.#receiver !== null) void this.#run(this.#receiver);
   }
 
-  /**
-   * The server has accepted a PLAY.
-   * @param rate - at which it sends
-   */
-  onPosition(rate: number): void {
+  /** The server has accepted a PLAY. */
+  onPosition(): void {
     if (this.#target !== null) return;
+    const rate = this.#media?.scale ?? 1;
     const isOther = rate !== this.sink.rate || rate !== this.#rate;
     this.#rate = rate;
     this.sink.rate = rate;
@@ -136,7 +143,9 @@ export class StoredPlayback {
       while (this.#target !== null && receiver === this.#receiver) {
         const target = this.#target;
         this.#target = null;
-        await receiver.playFrom(target, this.#rate);
+        // Some servers refuse a Scale, whatever it says.
+        this.#isRateAsked ||= this.#rate !== 1;
+        await receiver.playFrom(target, this.#isRateAsked ? this.#rate : undefined);
       }
     } catch (thrown) {
       if (receiver === this.#receiver) {

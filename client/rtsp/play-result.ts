@@ -8,8 +8,6 @@ export interface PlayResult {
   range: Range | null;
   /** Seconds of media in a second of RTP time (RFC 2326, 12.34); null when the server does not say. */
   scale: number | null;
-  /** How much faster than usual it is sent (12.35); null when the server does not say. */
-  speed: number | null;
   /** At most one entry for each medium that was set up. Hints: cameras send 0 and 1 here without meaning them. */
   rtpInfo: MediumStart[];
 }
@@ -34,8 +32,7 @@ export function parsePlayResult(response: RtspResponse, media: readonly SetUpMed
   const range = headers.get('Range');
   return {
     range: range === null ? null : parseRange(range),
-    scale: numberOf(headers.get('Scale')),
-    speed: numberOf(headers.get('Speed')),
+    scale: scaleOf(numberOf(headers.get('Scale')), numberOf(headers.get('Speed'))),
     rtpInfo: assign(parseRtpInfo(headers.getAll('RTP-Info').join(',')), media),
   };
 }
@@ -45,9 +42,16 @@ export function mergePlayResults(results: readonly PlayResult[]): PlayResult {
   return {
     range: results.find(({ range }) => range !== null)?.range ?? null,
     scale: results.find(({ scale }) => scale !== null)?.scale ?? null,
-    speed: results.find(({ speed }) => speed !== null)?.speed ?? null,
     rtpInfo: results.flatMap(({ rtpInfo }) => rtpInfo),
   };
+}
+
+/**
+ * GStreamer answers `Scale: 2` with `Scale: 1.000` and `Speed: 2.000`, and plays what was asked for: RTP time goes on at its
+ * usual pace, the media twice as fast. No Speed is ever asked for here, so in a reply it can mean nothing else.
+ */
+function scaleOf(scale: number | null, speed: number | null): number | null {
+  return scale === null && speed === null ? null : (scale ?? 1) * (speed ?? 1);
 }
 
 function numberOf(text: string | null): number | null {

@@ -24,6 +24,8 @@ export class FakePlayer implements ElementPlayer {
   video = document.createElement('video');
   tracks: PlayerTrack[] = [];
   isAtLiveEdge = true;
+  isStored = false;
+  playbackRate = 1;
   currentDate: Date | null = new Date(0);
   #muted: boolean;
   #volume: number;
@@ -89,6 +91,10 @@ export class FakePlayer implements ElementPlayer {
   seekToLive(): void {
     this.calls.push('seekToLive');
     this.isAtLiveEdge = true;
+  }
+
+  seek(position: number): void {
+    this.calls.push(`seek=${position}`);
   }
 
   close(): Promise<void> {
