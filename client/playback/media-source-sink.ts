@@ -10,23 +10,15 @@ import { type Latency, type LatencyPolicy, latencyPolicy } from './latency.js';
 import { mediaSourceConstructor } from './media-source.js';
 import { type ExpectedTracks, Presentation } from './presentation.js';
 import type { Sink, SinkHandlers, SinkStats } from './sink.js';
+import type { JoinHost, SoundJoin } from './sound-join.js';
 
 /**
  * Access units → a playing `<video>`, over connections, changes of the tracks and failures of the decoder.
  *
  * One presentation is on screen. When the set of tracks has to change (sound joins, sound is unmuted), another one is
- * made below it, fed from the current group of pictures, and takes its place when it shows the newest frame.
+ * made below it and takes its place: see SoundJoin.
  */
 
-/** A presentation that does not show the newest frame in this time is given up. Milliseconds. */
-const JOIN_TIMEOUT_MS = 5_000;
-/** After one was given up, the next is tried this much later. Milliseconds. */
-const JOIN_RETRY_MS = 30_000;
-/** Sound that ran out is tried again after this, doubled each time up to the longest. Milliseconds. */
-const REJOIN_MS = 1_000;
-const MAX_REJOIN_MS = 60_000;
-/** Sound that has not run out for this long is given its first wait again. Milliseconds. */
-const STARVATION_SPAN_MS = 300_000;
 /** Sound that has not come for this long is let go of, so that it cannot hold up the picture. Milliseconds. */
 const SILENCE_MS = 5_000;
 /** The decoder may fail this often in that many milliseconds before the sink gives up. */
@@ -55,11 +47,9 @@ export class MediaSourceSink implements Sink {
   #playing = false;
   #expects: ExpectedTracks = { video: true, audio: false };
   #current: Presentation;
-  #joining: Presentation | null = null;
-  #cancelJoin: (() => void) | null = null;
-  #nextJoinAt = 0;
-  #starvations = 0;
-  #lastStarvation = 0;
+  /** Loaded when sound is wanted; null before. */
+  #soundJoin: SoundJoin | null = null;
+  #isLoadingSound = false;
   #videoConfig: VideoTrackConfig | null = null;
   #audioConfig: AudioTrackConfig | null = null;
   #needsKeyFrame = true;
@@ -110,7 +100,7 @@ export class MediaSourceSink implements Sink {
 
   /** What comes next belongs to another time line than what came before, and begins with a key frame. */
   reset(): void {
-    this.#abandonJoin();
+    this.#soundJoin?.abandon();
     this.#group.clear();
     this.#needsKeyFrame = true;
     this.#current.reset();
@@ -137,7 +127,7 @@ export class MediaSourceSink implements Sink {
     if (this.#leading.has(time)) return;
     if (this.#expects.audio) this.#group.add(unit, time);
     this.#current.pushVideo(unit, config, time);
-    this.#joining?.pushVideo(unit, config, time);
+    this.#soundJoin?.pushVideo(unit, config, time);
     if (this.#current.hasAudio && this.#clock.now() - this.#lastAudioAt > SILENCE_MS) this.#current.removeAudio();
   }
 
@@ -147,7 +137,7 @@ export class MediaSourceSink implements Sink {
       this.#audioConfig = this.#supported(unit.config) ? unit.config : null;
       if (this.#audioConfig === null) {
         this.#expects = { ...this.#expects, audio: false };
-        this.#abandonJoin();
+        this.#soundJoin?.abandon();
         this.#current.removeAudio();
       }
     }
@@ -158,8 +148,8 @@ export class MediaSourceSink implements Sink {
     if (this.#current.takesAudio) this.#current.pushAudio(unit, config, time);
     const { soundPolicy } = this.#current;
     const isInPlace = soundPolicy === null ? this.#current.takesAudio : soundPolicy === this.#policy;
-    if (!isInPlace && this.#joining === null) this.#join();
-    this.#joining?.pushAudio(unit, config, time);
+    if (this.#soundJoin === null) void this.#loadSoundJoin();
+    else this.#soundJoin.pushAudio(unit, config, time, isInPlace ? null : this.#videoConfig);
   }
 
   /** Starts or resumes. Rejects as `HTMLMediaElement.play()` does. */
@@ -183,7 +173,7 @@ export class MediaSourceSink implements Sink {
   /** Holds the picture. What is pushed meanwhile is ignored. */
   pause(): void {
     this.#playing = false;
-    this.#abandonJoin();
+    this.#soundJoin?.abandon();
     this.#group.clear();
     this.#needsKeyFrame = true;
     this.#current.pause();
@@ -197,10 +187,10 @@ export class MediaSourceSink implements Sink {
     if (muted === this.#muted) return;
     this.#muted = muted;
     this.#current.video.muted = muted;
-    this.#nextJoinAt = 0;
+    if (this.#wantsAudio) this.#soundJoin?.startOver();
     this.#current.expect({ video: this.#expects.video, audio: this.#wantsAudio });
     if (this.#wantsAudio) return;
-    this.#abandonJoin();
+    this.#soundJoin?.abandon();
     this.#current.removeAudio();
   }
 
@@ -212,15 +202,15 @@ export class MediaSourceSink implements Sink {
   set volume(volume: number) {
     this.#volume = volume;
     this.#current.video.volume = volume;
-    if (this.#joining !== null) this.#joining.video.volume = volume;
+    const joining = this.#soundJoin?.joining;
+    if (joining) joining.video.volume = volume;
   }
 
   set latency(latency: Latency) {
     this.#policy = latencyPolicy(latency);
     this.#current.policy = this.#policy;
     // Sound is placed once and for all: in another distance to the picture it joins anew, with its next unit.
-    this.#abandonJoin();
-    this.#nextJoinAt = 0;
+    this.#soundJoin?.startOver();
   }
 
   /** Moves the playhead to the newest frame. */
@@ -244,7 +234,7 @@ export class MediaSourceSink implements Sink {
   /** Removes the `<video>`s and lets go of everything; may be called twice. */
   close(): void {
     this.#closed = true;
-    this.#abandonJoin();
+    this.#soundJoin?.abandon();
     this.#group.clear();
     this.#current.close();
   }
@@ -252,10 +242,6 @@ export class MediaSourceSink implements Sink {
   /** While muted, sound is not fed at all, unless there is nothing else. */
   get #wantsAudio(): boolean {
     return this.#expects.audio && (!this.#muted || !this.#expects.video);
-  }
-
-  get #isHidden(): boolean {
-    return this.#container.ownerDocument.hidden;
   }
 
   #supported(config: TrackConfig): boolean {
@@ -270,7 +256,7 @@ export class MediaSourceSink implements Sink {
     this.#presentations++;
     const presentation: Presentation = new Presentation(this.#container.ownerDocument, this.#policy, this.#clock, {
       onError: (error) => this.#onPresentationError(presentation, error),
-      onSoundStarved: () => this.#onSoundStarved(),
+      onSoundStarved: () => this.#soundJoin?.onStarved(),
     });
     presentation.expect({ video: this.#expects.video, audio: this.#wantsAudio });
     presentation.video.muted = this.#muted;
@@ -293,44 +279,42 @@ export class MediaSourceSink implements Sink {
     presentation.attach();
     presentation.play().catch((thrown: unknown) => {
       if (!(thrown instanceof DOMException) || thrown.name !== 'NotAllowedError') return;
-      if (presentation === this.#joining) this.#abandonJoin();
+      if (presentation === this.#soundJoin?.joining) this.#soundJoin.abandon();
       this.#handlers.onSoundRefused();
       if (presentation === this.#current && this.#muted) presentation.play().catch(() => undefined);
     });
   }
 
-  /** Makes a presentation with sound below the current one, from the current group of pictures on. */
-  #join(): void {
-    const config = this.#videoConfig;
-    const frames = this.#group.frames;
-    // A hidden page draws nothing, so that nothing could be waited for.
-    if (config === null || frames.length === 0 || this.#isHidden || this.#clock.now() < this.#nextJoinAt) return;
-    const joining = this.#present();
-    this.#joining = joining;
-    this.#container.insertBefore(joining.video, this.#current.video);
-    for (const { unit, time } of frames) joining.pushVideo(unit, config, time);
-    const newest = frames[frames.length - 1]?.time ?? 0;
-    const awaitNewest = () => {
-      joining.video.requestVideoFrameCallback(() => {
-        if (this.#joining !== joining) return;
-        if ((joining.timeOnScreen ?? newest - 1) >= newest) this.#swap(joining);
-        else awaitNewest();
-      });
-    };
-    awaitNewest();
-    this.#cancelJoin = this.#clock.schedule(JOIN_TIMEOUT_MS, () => {
-      this.#logger.warn('sound could not join the picture in time');
-      this.#abandonJoin();
-      if (!this.#isHidden) this.#nextJoinAt = this.#clock.now() + JOIN_RETRY_MS;
-    });
-    this.#startVideo(joining);
+  async #loadSoundJoin(): Promise<void> {
+    if (this.#isLoadingSound) return;
+    this.#isLoadingSound = true;
+    try {
+      const { SoundJoin } = await import('./sound-join.js');
+      const self = this;
+      const host: JoinHost = {
+        clock: this.#clock,
+        logger: this.#logger,
+        get isHidden() {
+          return self.#container.ownerDocument.hidden;
+        },
+        presentBelow: () => {
+          const joining = this.#present();
+          this.#container.insertBefore(joining.video, this.#current.video);
+          return joining;
+        },
+        startVideo: (presentation) => this.#startVideo(presentation),
+        onJoined: (presentation) => this.#swap(presentation),
+      };
+      if (!this.#closed) this.#soundJoin = new SoundJoin(host, this.#group);
+    } catch (thrown) {
+      this.#logger.warn("the player's code for sound could not be loaded", { reason: String(thrown) });
+    } finally {
+      this.#isLoadingSound = false;
+    }
   }
 
   #swap(joining: Presentation): void {
     const old = this.#current;
-    this.#cancelJoin?.();
-    this.#cancelJoin = null;
-    this.#joining = null;
     this.#current = joining;
     const { ownerDocument } = this.#container;
     const inPictureInPicture =
@@ -340,29 +324,11 @@ export class MediaSourceSink implements Sink {
     old.close();
   }
 
-  #abandonJoin(): void {
-    this.#cancelJoin?.();
-    this.#cancelJoin = null;
-    this.#joining?.close();
-    this.#joining = null;
-  }
-
-  /** Sound comes back with a new presentation, the later the more often it has run out. */
-  #onSoundStarved(): void {
-    const now = this.#clock.now();
-    if (now - this.#lastStarvation > STARVATION_SPAN_MS) this.#starvations = 0;
-    this.#lastStarvation = now;
-    const wait = Math.min(MAX_REJOIN_MS, REJOIN_MS * 2 ** this.#starvations++);
-    this.#logger.info('sound ran out', { againAfterMs: wait });
-    this.#nextJoinAt = now + wait;
-  }
-
   #onPresentationError(presentation: Presentation, error: StreamError): void {
     if (this.#closed) return;
     this.#logger.warn('the browser gave a presentation up', { reason: error.message });
-    if (presentation === this.#joining) {
-      this.#abandonJoin();
-      this.#nextJoinAt = this.#clock.now() + JOIN_RETRY_MS;
+    if (presentation === this.#soundJoin?.joining) {
+      this.#soundJoin.onFailed();
       return;
     }
     const now = this.#clock.now();

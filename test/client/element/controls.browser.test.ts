@@ -341,6 +341,54 @@ describe('Accessibility', () => {
   });
 });
 
+describe('Stored media', () => {
+  async function stored(): Promise<RtspPlayerElement> {
+    const element = await playing();
+    const { video } = player();
+    // What the browser says of a file: 3,725 seconds, of which 65 were played.
+    Object.defineProperty(video, 'duration', { value: 3_725 });
+    Object.defineProperty(video, 'seekable', { value: { length: 1, start: () => 0, end: () => 3_725 } });
+    Object.defineProperty(video, 'currentTime', { value: 65, writable: true });
+    player().isStored = true;
+    video.dispatchEvent(new Event('durationchange'));
+    await settled(element);
+    return element;
+  }
+
+  it('show how far they are', async () => {
+    const element = await stored();
+    expect(textOf(element, '.time')).to.equal('1:05 / 1:02:05');
+    const slider = shadow(element, '.seek input') as HTMLInputElement;
+    expect([slider.valueAsNumber, slider.max]).to.deep.equal([65, '3725']);
+    expect(slider.getAttribute('aria-valuetext')).to.equal('1:05 of 1:02:05');
+    expect(shadow(element, '.live')).to.equal(null);
+  });
+
+  it('are sought in with the slider and with the arrows', async () => {
+    const element = await stored();
+    const slider = shadow(element, '.seek input') as HTMLInputElement;
+    slider.value = '1000';
+    slider.dispatchEvent(new Event('input'));
+    expect(player().calls.at(-1)).to.equal('seek=1000');
+    expect(await press(element, 'ArrowRight')).to.equal(true);
+    expect(player().calls.at(-1)).to.equal('seek=70');
+    await press(element, 'ArrowLeft', { repeat: true });
+    expect(player().calls.at(-1)).to.equal('seek=60');
+  });
+
+  it('are played at another pace, within reason', async () => {
+    const element = await stored();
+    element.playbackRate = 4;
+    expect(player().playbackRate).to.equal(4);
+    for (const rate of [0, -1, 100, Number.NaN]) element.playbackRate = rate;
+    expect(element.playbackRate).to.equal(4);
+    let changes = 0;
+    element.addEventListener('ratechange', () => changes++);
+    player().handlers.onRateChange?.();
+    expect(changes).to.equal(1);
+  });
+});
+
 describe('ControlsVisibility', () => {
   class Host extends ReactiveElement {}
   customElements.define('visibility-host', Host);
