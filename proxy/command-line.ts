@@ -3,21 +3,22 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { StreamError } from '../shared/errors.js';
+import type { Logger } from '../shared/logger.js';
 import {
   type AccessOptions,
   type CameraOptions,
+  type FileConfig,
   type ListenAddress,
   parseAccess,
   parseSettings,
   readSettings,
   type Settings,
   secretsOf,
-  type TlsFiles,
 } from './config.js';
-import { createConsoleLogger, redact } from './console-logger.js';
+import { createLogger, type ProxyLogger, redact } from './log.js';
 import { applyArguments, argumentTypes, optionUsage } from './options.js';
 import { createRtspProxy } from './proxy.js';
-import { startRtspProxyServer } from './server.js';
+import { insecurePublicWarning, type RtspProxyServer, startRtspProxyServer } from './server.js';
 import { readTlsFiles } from './tls.js';
 
 export const usage = `Usage: rtsp-player-proxy [options]
@@ -31,12 +32,8 @@ Shows RTSP cameras in web pages. Without --camera and --allow it connects to not
 ${optionUsage}`;
 
 /** What the arguments ask for. */
-export interface CommandLine {
+export interface CommandLine extends Omit<FileConfig, 'listen'> {
   listen: ListenAddress;
-  tls: TlsFiles | null;
-  insecurePublic: boolean;
-  access: AccessOptions;
-  demo: boolean;
   /** Only look whether the settings are good. */
   isCheck: boolean;
 }
@@ -87,7 +84,7 @@ export async function runCommandLine(args: readonly string[]): Promise<void> {
     if (command === 'help') process.stdout.write(usage);
     else if (command === 'version') process.stdout.write(`${readVersion()}\n`);
     else if (command.isCheck) check(command);
-    else await serve(command);
+    else await serve(command, args);
   } catch (thrown) {
     const error = StreamError.from(thrown, 'connection-failed', String(thrown));
     process.stderr.write(`rtsp-player-proxy: ${redact(error.message, [])}\n`);
@@ -105,42 +102,80 @@ function check({ access, listen, tls }: CommandLine): void {
   process.stdout.write(`The configuration is good: ${cameras}, listening on ${listen.host} port ${listen.port}.\n`);
 }
 
-async function serve(command: CommandLine): Promise<void> {
+async function serve(command: CommandLine, args: readonly string[]): Promise<void> {
   const demo = command.demo ? await startDemo() : null;
-  const cameras = [...(command.access.cameras ?? []), ...(demo === null ? [] : [demo.camera])];
-  const access = { ...command.access, cameras };
-  const logger = createConsoleLogger({ secrets: secretsOf(parseAccess(access)) });
-  let server: Awaited<ReturnType<typeof startRtspProxyServer>>;
+  const withDemo = (access: AccessOptions): AccessOptions =>
+    demo === null ? access : { ...access, cameras: [...(access.cameras ?? []), demo.camera] };
+  const access = withDemo(command.access);
+  const logger = await createLogger({ ...command.log, secrets: secretsOf(parseAccess(access)) });
+  let server: RtspProxyServer;
   try {
-    const { listen, tls, insecurePublic } = command;
-    server = await startRtspProxyServer({ ...access, listen, tls: tls ?? undefined, insecurePublic, logger });
+    const { listen, tls, insecurePublic, metrics, metricsListen } = command;
+    server = await startRtspProxyServer({
+      ...access,
+      ...{ listen, insecurePublic, logger, tls: tls ?? undefined },
+      metrics: metricsListen ?? metrics,
+    });
   } catch (error) {
     await demo?.close();
     throw error;
   }
+  // Before it says that it is there.
+  process.on('SIGHUP', () => reload(args, withDemo, server, logger));
+  stopOnSignals(async (signal) => {
+    await server.close(signal === 'SIGTERM' ? command.drainMs : 0);
+    await demo?.close();
+    await logger.flush();
+  });
   for (const url of server.urls) process.stdout.write(`Open ${url}\n`);
+  if (server.metricsUrl !== null) process.stdout.write(`Metrics at ${server.metricsUrl}\n`);
+  warn(command, access, server, logger);
+}
+
+function warn(command: CommandLine, access: AccessOptions, server: RtspProxyServer, logger: Logger): void {
   if (server.isPublic && access.authorization === undefined) {
     logger.warn('Other machines can reach this proxy: whoever can, sees its cameras. Let a firewall decide who can.');
   }
   if (server.isPublic && access.authorization !== undefined && command.tls === null) {
     logger.warn('Tokens and cookies pass in the open: use --tls-certificate, or a load balancer that has TLS.');
   }
-  if (cameras.length === 0 && (access.allow ?? []).length === 0) {
+  if ((access.cameras ?? []).length === 0 && (access.allow ?? []).length === 0) {
     logger.warn('There is no camera and no allowlist, so nothing can be seen. See --help.');
   }
-  stopOnSignals(async () => {
-    await server.close();
-    await demo?.close();
-  });
+}
+
+/** SIGHUP: the arguments and the file that they name are read again; settings that make no sense leave all as it was. */
+function reload(
+  args: readonly string[],
+  withDemo: (access: AccessOptions) => AccessOptions,
+  server: RtspProxyServer,
+  logger: ProxyLogger,
+): void {
+  try {
+    const command = parseCommandLine(args);
+    if (typeof command === 'string') return;
+    const access = withDemo(command.access);
+    logger.hide(secretsOf(parseAccess(access)));
+    if (server.isPublic && access.authorization === undefined && !command.insecurePublic) {
+      throw new StreamError('invalid-argument', insecurePublicWarning);
+    }
+    server.proxy.reconfigure(access);
+    logger.info('The settings were read again. Addresses, TLS, logging and metrics are as at the start.', {
+      cameras: access.cameras?.length ?? 0,
+    });
+  } catch (thrown) {
+    const { message } = StreamError.from(thrown, 'invalid-argument', String(thrown));
+    logger.error('The new settings cannot be used; all stays as it was.', { reason: message });
+  }
 }
 
 /** The first SIGINT or SIGTERM ends in good order, the second at once. */
-function stopOnSignals(stop: () => Promise<void>): void {
+function stopOnSignals(stop: (signal: NodeJS.Signals) => Promise<void>): void {
   let isStopping = false;
-  const onSignal = (): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
     if (isStopping) process.exit(1);
     isStopping = true;
-    stop().then(
+    stop(signal).then(
       () => process.exit(0),
       () => process.exit(1),
     );

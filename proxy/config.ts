@@ -5,6 +5,7 @@
 import type { BlockList } from 'node:net';
 import { isAbsolute, join } from 'node:path';
 import { StreamError } from '../shared/errors.js';
+import { DRAIN_MS } from '../shared/limits.js';
 import { CAMERA_NAME_PATTERN } from '../shared/proxy-protocol.js';
 import { formatRtspUrl, parseRtspUrl, type RtspUrl } from '../shared/rtsp-url.js';
 import type { ForwardOptions } from './authorization/forward.js';
@@ -13,6 +14,7 @@ import { checkShape, invalid } from './config-check.js';
 import type { Timeouts } from './connection.js';
 import type { ConnectionLimitOptions } from './connection-limits.js';
 import { parseHost } from './ip-address.js';
+import type { LogFormat, LogLevel } from './log.js';
 import { parseSecretArgument, readSecret, readTextFile, type Secret } from './secret.js';
 import { type AllowRule, parseAllowRule } from './upstream-policy.js';
 import { parseNetworks } from './viewer-address.js';
@@ -119,6 +121,18 @@ export interface Settings extends AccessOptions {
   tls?: TlsFiles;
   insecurePublic?: boolean;
   demo?: boolean;
+  log?: LogOptions;
+  /** Whether Prometheus finds /metrics beside the pages. */
+  metrics?: boolean;
+  /** An address of its own for /metrics, instead. */
+  metricsListen?: string;
+  /** Over how long viewers are sent away after SIGTERM, milliseconds. */
+  drainMs?: number;
+}
+
+export interface LogOptions {
+  level?: LogLevel;
+  format?: LogFormat;
 }
 
 /** A configuration file's contents. */
@@ -128,6 +142,10 @@ export interface FileConfig {
   tls: TlsFiles | null;
   insecurePublic: boolean;
   demo: boolean;
+  log: LogOptions;
+  metrics: boolean;
+  metricsListen: ListenAddress | null;
+  drainMs: number;
 }
 
 const DEFAULT_STREAM = 'main';
@@ -180,7 +198,8 @@ export function readSettings(text: string, folder: string): Settings {
 /** Checks everything. Throws `invalid-argument`. */
 export function parseSettings(settings: Settings): FileConfig {
   checkShape(settings);
-  const { $schema: _, listen, tls, insecurePublic, demo, ...access } = settings as Settings & { $schema?: string };
+  const { $schema: _, ...known } = settings as Settings & { $schema?: string };
+  const { listen, tls, insecurePublic, demo, log, metrics, metricsListen, drainMs, ...access } = known;
   parseAccess(access);
   return {
     access,
@@ -188,6 +207,10 @@ export function parseSettings(settings: Settings): FileConfig {
     tls: tls ?? null,
     insecurePublic: insecurePublic ?? false,
     demo: demo ?? false,
+    log: log ?? {},
+    metrics: metrics ?? false,
+    metricsListen: metricsListen === undefined ? null : parseListen(metricsListen),
+    drainMs: drainMs ?? DRAIN_MS,
   };
 }
 

@@ -44,7 +44,7 @@ export interface Place {
 }
 
 export class ConnectionLimits {
-  readonly #limits: ConnectionLimitOptions;
+  #limits: ConnectionLimitOptions;
   readonly #clock: Clock;
   readonly #counts = new Map<string, number>();
   readonly #handshakes = new Map<string, TokenBucket>();
@@ -56,6 +56,12 @@ export class ConnectionLimits {
 
   get options(): Readonly<ConnectionLimitOptions> {
     return this.#limits;
+  }
+
+  /** Other limits from now on; those who are in stay in. */
+  change(limits: Partial<ConnectionLimitOptions>): void {
+    this.#limits = { ...defaultConnectionLimits, ...limits };
+    this.#handshakes.clear();
   }
 
   /** Whether one more handshake of this address is to be looked at. */

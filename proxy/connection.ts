@@ -72,6 +72,8 @@ export interface Environment {
   logger: Logger;
   timeouts: Timeouts;
   counters: Counters;
+  /** A connection to a camera was made, in so many seconds. */
+  onCameraConnected?: (seconds: number) => void;
 }
 
 /** Sums since the proxy started, over all connections. */

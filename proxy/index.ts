@@ -10,8 +10,15 @@ export type {
 } from './config.js';
 export type { Timeouts } from './connection.js';
 export type { ConnectionLimitOptions } from './connection-limits.js';
-export { createConsoleLogger } from './console-logger.js';
-export { createRtspProxy, type RtspProxy, type RtspProxyOptions, type RtspProxyStats } from './proxy.js';
+export { createLogger, type LogFormat, type LoggerOptions, type LogLevel, type ProxyLogger } from './log.js';
+export { Metrics } from './metrics.js';
+export {
+  type CameraState,
+  createRtspProxy,
+  type RtspProxy,
+  type RtspProxyOptions,
+  type RtspProxyStats,
+} from './proxy.js';
 export type { Secret } from './secret.js';
 export { type RtspProxyServer, type RtspProxyServerOptions, startRtspProxyServer } from './server.js';
 export type { Lookup } from './upstream-policy.js';

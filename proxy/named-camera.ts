@@ -64,6 +64,7 @@ export class CameraStream {
   readonly #upstream: UpstreamOptions;
   readonly #gate: CredentialsGate;
   readonly #prober: CameraProber<CameraConnection>;
+  #answers: boolean | null = null;
 
   /**
    * @param label - for the log
@@ -90,12 +91,18 @@ export class CameraStream {
         },
         discard: (connection) => connection.close(),
         report: (failure) => {
+          this.#answers = failure === null;
           if (failure === null) logger.info('A camera answers again.', { camera: label });
           else logger.warn('A camera does not answer.', { camera: label, reason: failure.message });
         },
       },
       clock,
     );
+  }
+
+  /** Whether the camera answered when it was last asked; null before it was. */
+  get answers(): boolean | null {
+    return this.#answers;
   }
 
   /** The configured URL without credentials. It must not leave the proxy. */
@@ -156,7 +163,9 @@ export class CameraStream {
   ): Promise<CameraConnection> {
     this.#refuseRejected();
     const { environment } = this.#camera;
-    return CameraConnection.open(
+    const { clock, onCameraConnected } = environment;
+    const startedAt = clock.now();
+    const connection = await CameraConnection.open(
       {
         target: await resolve(),
         upstream,
@@ -166,6 +175,9 @@ export class CameraStream {
       },
       signal,
     );
+    this.#answers = true;
+    onCameraConnected?.((clock.now() - startedAt) / 1_000);
+    return connection;
   }
 
   /** Wrong credentials are known without asking the camera again. */

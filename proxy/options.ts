@@ -79,6 +79,31 @@ const groups: readonly Group[] = [
     },
   },
   {
+    title: 'What it tells',
+    options: {
+      'log-level': { kind: 'text', path: 'log.level', value: 'LEVEL', help: 'debug, info (default), warn or error' },
+      'log-format': {
+        kind: 'text',
+        path: 'log.format',
+        value: 'FORMAT',
+        help: 'json or pretty (default on a terminal)',
+      },
+      metrics: { kind: 'flag', path: 'metrics', help: 'Prometheus finds /metrics beside the pages' },
+      'metrics-listen': {
+        kind: 'text',
+        path: 'metricsListen',
+        value: 'HOST:PORT',
+        help: 'an address of its own for /metrics, instead',
+      },
+      drain: {
+        kind: 'number',
+        path: 'drainMs',
+        value: 'MS',
+        help: 'over how long viewers are sent away after SIGTERM (default 3000)',
+      },
+    },
+  },
+  {
     title: 'Cameras',
     options: {
       camera: {

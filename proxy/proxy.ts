@@ -13,23 +13,23 @@ import {
   RTSP_SUBPROTOCOL,
   TUNNEL_PATHS,
 } from '../shared/proxy-protocol.js';
-import type { RtspUrl } from '../shared/rtsp-url.js';
 import { Admission } from './authorization/admission.js';
 import type { Authorizer } from './authorization/authorizer.js';
 import type { Authorize } from './authorization/hook.js';
 import { makeAuthorizer } from './authorization/index.js';
 import { requestToken } from './authorization/request-token.js';
+import { CameraRegistry } from './camera-registry.js';
 import { CameraSession } from './camera-session.js';
 import { type AccessConfig, type AccessOptions, parseAccess } from './config.js';
 import { type Connection, type Counters, defaultTimeouts, type Environment } from './connection.js';
 import { ConnectionLimits, type Place } from './connection-limits.js';
-import { CredentialsGate } from './credentials-gate.js';
 import { HttpPages } from './http-pages.js';
-import { NamedCamera } from './named-camera.js';
+import type { CameraStream } from './named-camera.js';
 import { RequestGuard } from './request-guard.js';
 import { StaticFiles } from './static-files.js';
 import { TokenBucket } from './token-bucket.js';
 import { Tunnel } from './tunnel.js';
+import type { UpstreamOptions } from './upstream.js';
 import { type Lookup, UpstreamPolicy } from './upstream-policy.js';
 import { Viewer, type ViewerRates } from './viewer.js';
 import { viewerAddress } from './viewer-address.js';
@@ -44,6 +44,17 @@ export interface RtspProxyOptions extends AccessOptions {
   /** Looks up host names; the system's resolver by default. */
   lookup?: Lookup;
   clock?: Clock;
+  /** A connection to a camera was made, in so many seconds. */
+  onCameraConnected?: (seconds: number) => void;
+}
+
+/** A stream of a named camera, as it is now. */
+export interface CameraState {
+  camera: string;
+  stream: string;
+  /** Whether it answered when it was last asked; null before it was. */
+  answers: boolean | null;
+  viewers: number;
 }
 
 /** What a running proxy has done; no names, addresses or URLs. */
@@ -74,9 +85,23 @@ export interface RtspProxy {
    * touched, for other paths. A server that has pages of its own need not call it.
    */
   handleRequest(request: IncomingMessage, response: ServerResponse): boolean;
-  /** Closes all viewers with 1001 and their cameras in good order; resolves when all have ended, within a few seconds. */
-  close(): Promise<void>;
+  /**
+   * Closes all viewers with 1001 and their cameras in good order; resolves when all have ended, a few seconds after the
+   * last was closed at most. From now on it is not ready.
+   * @param drainMs - the viewers are closed over this time, so that they do not all come back at once; 0 by default
+   */
+  close(drainMs?: number): Promise<void>;
+  /**
+   * Takes other settings while it runs. Viewers of cameras that are as they were stay; those of others are closed, to come
+   * again. What was checked when a viewer came (who it is, which page it is on) is not checked again. Throws
+   * `invalid-argument`, and then everything stays as it was.
+   */
+  reconfigure(options: AccessOptions): void;
   stats(): RtspProxyStats;
+  /** The streams of the named cameras. */
+  cameraStates(): CameraState[];
+  /** Whether new viewers are let in. */
+  readonly isReady: boolean;
   /** Viewers that are let in at once; null: without limit. */
   readonly maxConnections: number | null;
 }
@@ -92,10 +117,15 @@ interface Visit {
   /** Who it is, once that is known. */
   name: string | null;
   startedAt: number;
+  /** Of a named camera, once it is admitted. */
+  stream: CameraStream | null;
   place: Place | null;
   admission: Admission | null;
   connection: Connection | null;
 }
+
+/** The same with what was left out, as `undefined`. */
+type RtspProxyOptionsOrNothing = { [K in keyof RtspProxyOptions]?: RtspProxyOptions[K] | undefined };
 
 type Refusal = readonly [code: CloseCode, sentence: string];
 
@@ -106,24 +136,28 @@ const cameraPrefix = `${TUNNEL_PATHS[0]}/`;
 /** How often silence is looked for within its time-out. */
 const SILENCE_LOOKS = 6;
 const IDLE_LOOKS = 4;
+/** Least wait between viewers that are closed one after the other, milliseconds. */
+const DRAIN_STEP_MS = 20;
 
 /** Makes a proxy for a server that exists already. Throws `invalid-argument` when an option makes no sense. */
 export function createRtspProxy(options: RtspProxyOptions = {}): RtspProxy {
-  const { logger, authorize, certificateAuthorities, lookup, clock, ...access } = options;
-  const rest = { logger, authorize, certificateAuthorities, lookup, clock };
+  const { logger, authorize, certificateAuthorities, lookup, clock, onCameraConnected, ...access } = options;
+  const rest = { logger, authorize, certificateAuthorities, lookup, clock, onCameraConnected };
   return new WebSocketProxy(parseAccess(access), rest);
 }
 
 class WebSocketProxy implements RtspProxy {
   readonly #environment: Environment;
   readonly #policy: UpstreamPolicy;
-  readonly #certificateAuthorities: string | undefined;
-  readonly #guard: RequestGuard;
-  readonly #authorizer: Authorizer | null;
+  readonly #options: Omit<RtspProxyOptionsOrNothing, keyof AccessOptions>;
   readonly #limits: ConnectionLimits;
-  readonly #trustedProxies: BlockList;
-  readonly #cameras: ReadonlyMap<string, NamedCamera>;
-  readonly #pages: HttpPages;
+  readonly #cameras: CameraRegistry;
+  readonly #files = new StaticFiles();
+  readonly #upstreamOptions: UpstreamOptions;
+  #guard: RequestGuard;
+  #authorizer: Authorizer | null;
+  #trustedProxies: BlockList;
+  #pages: HttpPages;
   readonly #server: WebSocketServer;
   readonly #connections = new Set<Connection>();
   readonly #visits = new Set<Visit>();
@@ -137,30 +171,33 @@ class WebSocketProxy implements RtspProxy {
   #cancelTimers: (() => void) | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(config: AccessConfig, options: { [K in keyof RtspProxyOptions]?: RtspProxyOptions[K] | undefined }) {
+  constructor(config: AccessConfig, options: RtspProxyOptionsOrNothing) {
+    const { clock = systemClock, logger = silentLogger, onCameraConnected } = options;
+    this.#options = options;
     this.#environment = {
-      clock: options.clock ?? systemClock,
-      logger: options.logger ?? silentLogger,
+      clock,
+      logger,
       timeouts: { ...defaultTimeouts, ...config.timeouts },
       counters: this.#counters,
+      ...(onCameraConnected === undefined ? {} : { onCameraConnected }),
     };
-    this.#certificateAuthorities = options.certificateAuthorities ?? config.cameraAuthorities ?? undefined;
     this.#policy = new UpstreamPolicy(config.allow, options.lookup);
-    this.#guard = new RequestGuard(config);
-    const { clock } = this.#environment;
-    this.#authorizer = makeAuthorizer({ ...config.authorization, authorize: options.authorize }, clock);
     this.#limits = new ConnectionLimits(config.limits, clock);
+    this.#guard = new RequestGuard(config);
+    this.#authorizer = this.#makeAuthorizer(config);
     this.#trustedProxies = config.trustProxy;
-    this.#cameras = this.#makeCameras(config);
-    this.#pages = new HttpPages({
-      guard: this.#guard,
-      cameras: this.#cameras,
-      files: new StaticFiles(),
-      isReady: () => this.#closing === null,
-      authorizer: this.#authorizer,
-      addressOf: (request) => viewerAddress(request, this.#trustedProxies),
+    this.#upstreamOptions = {
+      clock,
+      connectTimeoutMs: this.#environment.timeouts.connectMs,
+      certificateAuthorities: options.certificateAuthorities ?? config.cameraAuthorities ?? undefined,
+    };
+    this.#cameras = new CameraRegistry({
+      policy: this.#policy,
+      upstream: this.#upstreamOptions,
       environment: this.#environment,
     });
+    this.#cameras.replace(config.cameras);
+    this.#pages = this.#makePages();
     this.#server = new WebSocketServer({
       noServer: true,
       perMessageDeflate: false,
@@ -195,9 +232,47 @@ class WebSocketProxy implements RtspProxy {
     return this.#pages.handle(request, response);
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#shutDown();
+  get isReady(): boolean {
+    return this.#closing === null;
+  }
+
+  close(drainMs = 0): Promise<void> {
+    this.#closing ??= this.#shutDown(drainMs);
     return this.#closing;
+  }
+
+  reconfigure(options: AccessOptions): void {
+    const config = parseAccess(options);
+    const authorizer = this.#makeAuthorizer(config);
+    // Nothing below throws.
+    Object.assign(this.#environment.timeouts, defaultTimeouts, config.timeouts);
+    this.#policy.rules = config.allow;
+    this.#limits.change(config.limits);
+    this.#guard = new RequestGuard(config);
+    this.#authorizer = authorizer;
+    this.#trustedProxies = config.trustProxy;
+    const changed = this.#cameras.replace(config.cameras);
+    this.#pages = this.#makePages();
+    for (const { route, viewer } of this.#visits) {
+      if (route.kind !== 'camera' || !changed.has(route.name)) continue;
+      if (this.#cameras.get(route.name) === undefined) viewer.close(...noSuchCamera);
+      else viewer.close(CloseCode.tryAgainLater, 'The settings of the camera have changed.');
+    }
+  }
+
+  cameraStates(): CameraState[] {
+    const viewers = new Map<CameraStream, number>();
+    for (const { stream, connection } of this.#visits) {
+      if (stream !== null && connection !== null) viewers.set(stream, (viewers.get(stream) ?? 0) + 1);
+    }
+    return [...this.#cameras.all.values()].flatMap((camera) =>
+      [...camera.streams].map(([name, stream]) => ({
+        camera: camera.name,
+        stream: name,
+        answers: stream.answers,
+        viewers: viewers.get(stream) ?? 0,
+      })),
+    );
   }
 
   stats(): RtspProxyStats {
@@ -217,27 +292,20 @@ class WebSocketProxy implements RtspProxy {
     };
   }
 
-  #makeCameras(config: AccessConfig): ReadonlyMap<string, NamedCamera> {
-    const { clock, timeouts } = this.#environment;
-    const gates = new Map<string, CredentialsGate>();
-    const gateOf = (url: RtspUrl): CredentialsGate => {
-      const account = JSON.stringify([url.scheme, url.host.toLowerCase(), url.port, url.username, url.password]);
-      const gate = gates.get(account) ?? new CredentialsGate(clock, timeouts.rejectedCredentialsMs);
-      gates.set(account, gate);
-      return gate;
-    };
-    const environment = {
-      policy: this.#policy,
-      upstream: this.#upstreamOptions,
-      environment: this.#environment,
-      gateOf,
-    };
-    return new Map(config.cameras.map((camera) => [camera.name, new NamedCamera(camera, environment)]));
+  #makeAuthorizer(config: AccessConfig): Authorizer | null {
+    return makeAuthorizer({ ...config.authorization, authorize: this.#options.authorize }, this.#environment.clock);
   }
 
-  get #upstreamOptions() {
-    const { clock, timeouts } = this.#environment;
-    return { clock, connectTimeoutMs: timeouts.connectMs, certificateAuthorities: this.#certificateAuthorities };
+  #makePages(): HttpPages {
+    return new HttpPages({
+      guard: this.#guard,
+      cameras: this.#cameras.all,
+      files: this.#files,
+      isReady: () => this.isReady,
+      authorizer: this.#authorizer,
+      addressOf: (request) => viewerAddress(request, this.#trustedProxies),
+      environment: this.#environment,
+    });
   }
 
   #accept(request: IncomingMessage, route: Route, webSocket: WebSocket, socket: Socket): void {
@@ -247,6 +315,7 @@ class WebSocketProxy implements RtspProxy {
       address: viewerAddress(request, this.#trustedProxies),
       name: null,
       startedAt: this.#environment.clock.now(),
+      stream: null,
       place: null,
       admission: null,
       connection: null,
@@ -329,7 +398,7 @@ class WebSocketProxy implements RtspProxy {
       return;
     }
     // It may have begun to close while the viewer was asked about.
-    const connection = this.#closing === null ? this.#connect(route, viewer) : goingDown;
+    const connection = this.#closing === null ? this.#connect(visit) : goingDown;
     if (isRefusal(connection)) {
       viewer.close(...connection);
       return;
@@ -348,7 +417,8 @@ class WebSocketProxy implements RtspProxy {
   }
 
   /** Starts what the viewer came for, or says why not. */
-  #connect(route: Route, viewer: Viewer): Connection | Refusal {
+  #connect(visit: Visit): Connection | Refusal {
+    const { route, viewer } = visit;
     const environment = this.#environment;
     if (route.kind === 'tunnel') {
       if (this.#policy.isEmpty) {
@@ -360,6 +430,7 @@ class WebSocketProxy implements RtspProxy {
     if (camera === undefined) return noSuchCamera;
     const stream = camera.stream(route.stream);
     if (stream === null) return [CloseCode.cameraUnknown, 'The camera has no stream of this name.'];
+    visit.stream = stream;
     return new CameraSession({ viewer, camera, stream, environment });
   }
 
@@ -422,11 +493,20 @@ class WebSocketProxy implements RtspProxy {
     return () => cancel();
   }
 
-  async #shutDown(): Promise<void> {
+  async #shutDown(drainMs: number): Promise<void> {
     // Set before the first viewer is closed: `#closing` itself is assigned only when this returns.
     await Promise.resolve();
-    for (const { viewer } of this.#visits) viewer.close(...goingDown);
     const { clock, timeouts } = this.#environment;
+    const visits = [...this.#visits];
+    let owedMs = 0;
+    for (const [index, { viewer }] of visits.entries()) {
+      viewer.close(...goingDown);
+      owedMs += drainMs / visits.length;
+      if (owedMs < DRAIN_STEP_MS || index === visits.length - 1) continue;
+      const pauseMs = owedMs;
+      owedMs = 0;
+      await new Promise<void>((resolve) => clock.schedule(pauseMs, resolve));
+    }
     let cancel = (): void => {};
     const timeout = new Promise<void>((resolve) => {
       cancel = clock.schedule(timeouts.shutdownMs, resolve);

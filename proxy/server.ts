@@ -1,5 +1,5 @@
 /** The proxy on an HTTP server of its own. */
-import { createServer, type Server, type ServerOptions } from 'node:http';
+import { createServer, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
@@ -8,6 +8,7 @@ import { TLS_HANDSHAKE_TIMEOUT_MS } from '../shared/limits.js';
 import { silentLogger } from '../shared/logger.js';
 import type { ListenAddress, TlsFiles } from './config.js';
 import { isLoopback, parseHost } from './ip-address.js';
+import type { Metrics } from './metrics.js';
 import { createRtspProxy, type RtspProxy, type RtspProxyOptions } from './proxy.js';
 import { readTlsFiles, watchTlsFiles } from './tls.js';
 
@@ -17,6 +18,8 @@ export interface RtspProxyServerOptions extends RtspProxyOptions {
   tls?: TlsFiles | undefined;
   /** Listens beyond loopback though nobody is asked who may see what. */
   insecurePublic?: boolean;
+  /** Whether /metrics is there for Prometheus: beside the pages, or at an address of its own. */
+  metrics?: boolean | ListenAddress;
   /** How often the certificate's files are looked at, in milliseconds. */
   certificatePollMs?: number;
 }
@@ -28,8 +31,10 @@ export interface RtspProxyServer {
   readonly urls: readonly string[];
   /** Whether other machines can reach it. */
   readonly isPublic: boolean;
+  /** Where Prometheus finds the metrics; null: nowhere. */
+  readonly metricsUrl: string | null;
   /** See `RtspProxy.close`. */
-  close(): Promise<void>;
+  close(drainMs?: number): Promise<void>;
 }
 
 /** Bytes of all headers of an HTTP request: cookies of a portal fit. */
@@ -39,6 +44,8 @@ const HTTP_HEADERS_TIMEOUT_MS = 10_000;
 const HTTP_REQUEST_TIMEOUT_MS = 20_000;
 /** How often those two are looked at. */
 const HTTP_TIMEOUT_CHECK_MS = 2_000;
+/** Those who read the metrics are few. */
+const MAX_METRICS_CONNECTIONS = 20;
 /** Connections that have not become viewers, beyond those that may. */
 const SPARE_CONNECTIONS = 1_000;
 
@@ -54,7 +61,7 @@ export const insecurePublicWarning =
  * others could reach it without being asked who they are.
  */
 export async function startRtspProxyServer(options: RtspProxyServerOptions): Promise<RtspProxyServer> {
-  const { listen, tls, insecurePublic = false, certificatePollMs, ...rest } = options;
+  const { listen, tls, insecurePublic = false, certificatePollMs, metrics: wantsMetrics = false, ...rest } = options;
   const form = parseHost(listen.host);
   const isPublic = form.kind === 'address' ? !isLoopback(form.address) : listen.host !== 'localhost';
   const hasAuthorization = rest.authorize !== undefined || Object.keys(rest.authorization ?? {}).length > 0;
@@ -63,7 +70,9 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
   }
   const logger = rest.logger ?? silentLogger;
   const credentials = tls === undefined ? null : readTlsFiles(tls);
-  const proxy = createRtspProxy(rest);
+  let metrics: Metrics | null = null;
+  const proxy = createRtspProxy({ ...rest, onCameraConnected: (seconds) => metrics?.onCameraConnected(seconds) });
+  if (wantsMetrics !== false) metrics = new (await import('./metrics.js')).Metrics(proxy);
   const common: ServerOptions = {
     maxHeaderSize: MAX_HTTP_HEADER_BYTES,
     headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
@@ -76,35 +85,69 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
       : createSecureServer({ ...common, ...credentials, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS });
   if (proxy.maxConnections !== null) server.maxConnections = proxy.maxConnections + SPARE_CONNECTIONS;
   server.on('request', (request, response) => {
-    if (!proxy.handleRequest(request, response)) {
-      response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here.\n');
-    }
+    if (wantsMetrics === true && metrics !== null && request.url === '/metrics') sendMetrics(metrics, response);
+    else if (!proxy.handleRequest(request, response)) sendNothing(response);
   });
   server.on('upgrade', (request, socket, head) => {
     if (proxy.handleUpgrade(request, socket, head)) return;
     socket.on('error', () => {});
     socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
   });
-  await listening(server, listen);
+  const metricsServer =
+    metrics !== null && typeof wantsMetrics === 'object' ? await startMetricsServer(metrics, wantsMetrics) : null;
+  try {
+    await listening(server, listen);
+  } catch (error) {
+    metricsServer?.server.close();
+    throw error;
+  }
   const unwatch =
     tls === undefined
       ? null
       : watchTlsFiles(tls, (fresh) => (server as SecureServer).setSecureContext(fresh), logger, certificatePollMs);
   const { port } = server.address() as AddressInfo;
+  const scheme = tls === undefined ? 'http' : 'https';
   return {
     proxy,
     port,
-    urls: pageUrls(tls === undefined ? 'http' : 'https', listen.host, port),
+    urls: pageUrls(scheme, listen.host, port),
     isPublic,
-    async close() {
+    metricsUrl: metricsServer?.url ?? (metrics === null ? null : `${pageUrls(scheme, listen.host, port)[0]}metrics`),
+    async close(drainMs) {
       unwatch?.();
       // While the viewers leave, it still answers: /readyz says that it goes.
-      await proxy.close();
+      await proxy.close(drainMs);
+      metricsServer?.server.closeAllConnections();
+      metricsServer?.server.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
     },
   };
+}
+
+/** A server for nothing but /metrics. */
+async function startMetricsServer(metrics: Metrics, listen: ListenAddress): Promise<{ server: Server; url: string }> {
+  const server = createServer({ headersTimeout: HTTP_HEADERS_TIMEOUT_MS, requestTimeout: HTTP_REQUEST_TIMEOUT_MS });
+  server.maxConnections = MAX_METRICS_CONNECTIONS;
+  server.on('request', (request, response) => {
+    if (request.url === '/metrics') sendMetrics(metrics, response);
+    else sendNothing(response);
+  });
+  await listening(server, listen);
+  const { port } = server.address() as AddressInfo;
+  return { server, url: `${pageUrls('http', listen.host, port)[0]}metrics` };
+}
+
+function sendMetrics(metrics: Metrics, response: ServerResponse): void {
+  metrics.text().then(
+    (text) => response.writeHead(200, { 'Content-Type': metrics.contentType, 'Cache-Control': 'no-store' }).end(text),
+    () => response.writeHead(500).end(),
+  );
+}
+
+function sendNothing(response: ServerResponse): void {
+  response.writeHead(404, { 'Content-Type': 'text/plain; charset=utf-8' }).end('There is nothing here.\n');
 }
 
 function listening(server: Server | SecureServer, { host, port }: ListenAddress): Promise<void> {

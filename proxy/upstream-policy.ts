@@ -100,17 +100,18 @@ export const resolveName: Lookup = async (name) => {
 };
 
 export class UpstreamPolicy {
-  readonly #rules: readonly AllowRule[];
+  /** For what is resolved from now on. */
+  rules: readonly AllowRule[];
   readonly #lookup: Lookup;
 
   constructor(rules: readonly AllowRule[], lookup: Lookup = resolveName) {
-    this.#rules = rules;
+    this.rules = rules;
     this.#lookup = lookup;
   }
 
   /** Whether anything is allowed at all beside named cameras. */
   get isEmpty(): boolean {
-    return this.#rules.length === 0;
+    return this.rules.length === 0;
   }
 
   /**
@@ -124,7 +125,7 @@ export class UpstreamPolicy {
     );
     const form = parseHost(url.host);
     if (form.kind === 'invalid') throw refusal;
-    const rules = this.#rules.filter((rule) => allowsPort(rule, url));
+    const rules = this.rules.filter((rule) => allowsPort(rule, url));
     if (form.kind === 'address') {
       if (!rules.some((rule) => allowsAddress(rule, form.address))) throw refusal;
       return target(url, form.address, [form.address]);
@@ -153,7 +154,7 @@ export class UpstreamPolicy {
       throw new StreamError('invalid-url', `"${url.host}" is neither an address nor a name.`);
     if (form.kind === 'address') return target(url, form.address, [form.address]);
     const addresses = await this.#addresses(form.name);
-    const rules = this.#rules.filter((rule) => allowsPort(rule, url));
+    const rules = this.rules.filter((rule) => allowsPort(rule, url));
     const allowed = addresses.filter(
       (address) =>
         !isSpecialAddress(address) ||

@@ -110,6 +110,12 @@ export const MAX_PROBE_INTERVAL_MS = 2_000;
 export const REJECTED_CREDENTIALS_INTERVAL_MS = 60_000;
 /** Without a byte from a camera that plays; sender reports alone come every 5 s or so. */
 export const SILENCE_TIMEOUT_MS = 30_000;
+/** Log lines that wait for whoever reads them; more are dropped. */
+export const MAX_LOG_BACKLOG_BYTES = 1_048_576;
+/** For the last log lines to be written when the process ends. */
+export const LOG_FLUSH_TIMEOUT_MS = 500;
+/** From the word that the proxy goes to the last viewer's close: load balancers notice, and viewers do not come back all at once. */
+export const DRAIN_MS = 3_000;
 /** Between two pings; a viewer that gave no sign of life in between is gone. */
 export const PING_INTERVAL_MS = 15_000;
 /** For a WebSocket's closing handshake. */

@@ -81,9 +81,9 @@ async function failing(
 // Attributes.
 
 for (const [src, sentence] of [
-  ['rtsp://', /rtsp:\/\//],
-  ['rtsp://camera:99999/stream', /99999|port/i],
-  ['rtsp://user:secret@:554/', /\*\*\*@|host/i],
+  ['rtsp://', /not a usable RTSP URL/],
+  ['rtsp://camera:99999/stream', /its host or port/],
+  ['rtsp://user:secret@:554/', /its host or port/],
   ['http://127.0.0.1/stream', /neither/],
   ['Front Door!', /neither/],
   ['a/b/c', /neither/],
@@ -97,7 +97,7 @@ for (const [src, sentence] of [
 
 test('proxy="ftp://nowhere" is not usable', { timeout: 30_000 }, async () => {
   const tab = await openPlayer('src="front" proxy="ftp://nowhere"');
-  await expectFailure(tab, { state: 'error', code: 'invalid-url', sentence: /ftp:\/\/nowhere/ });
+  await expectFailure(tab, { state: 'error', code: 'invalid-url', sentence: /not a WebSocket URL/ });
   await tab.close();
 });
 

@@ -1,60 +1,10 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { CloseCode } from '../../shared/proxy-protocol.js';
+import { runProgram as run } from './program.js';
 import { TestViewer, within } from './test-peers.js';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-
-interface Run {
-  stdout: () => string;
-  stderr: () => string;
-  exit: Promise<number | null>;
-  kill(signal: NodeJS.Signals): void;
-  /** The port in the URL that it prints. */
-  port(): Promise<number>;
-}
-
-function run(file: 'cli' | 'start', ...args: string[]): Run {
-  const child = spawn(process.execPath, ['--import', 'tsx', `proxy/${file}.ts`, ...args], {
-    cwd: root,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  const printed: (() => void)[] = [];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-    for (const check of printed) check();
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const exit = once(child, 'close').then(([code]) => code as number | null);
-  return {
-    stdout: () => stdout,
-    stderr: () => stderr,
-    exit: within(exit, 'The end of the process', 30_000),
-    kill: (signal) => child.kill(signal),
-    port: () =>
-      within(
-        new Promise<number>((resolve, reject) => {
-          const check = (): void => {
-            const found = /http:\/\/127\.0\.0\.1:(\d+)\//.exec(stdout)?.[1];
-            if (found !== undefined) resolve(Number(found));
-          };
-          printed.push(check);
-          check();
-          void exit.then(() => reject(new Error(`ended: ${stderr}`)));
-        }),
-        'The URL',
-        20_000,
-      ),
-  };
-}
 
 describe('the program', () => {
   test('npm start without a camera shows the demo camera; SIGTERM tells the viewers', async () => {
@@ -76,7 +26,7 @@ describe('the program', () => {
     proxy.kill('SIGTERM');
     assert.equal((await within(viewer.closed, 'The close')).code, CloseCode.goingDown);
     assert.equal(await proxy.exit, 0);
-    assert.match(proxy.stderr(), /A viewer has left\. camera="demo"/);
+    assert.match(proxy.stderr(), /"camera":"demo".*"message":"A viewer has left\."/);
   });
 
   test('SIGINT ends it even when a viewer does not take part', async () => {
@@ -116,18 +66,11 @@ describe('the program', () => {
     const nothing = run('cli', '--listen', '127.0.0.1:0');
     await nothing.port();
     const everybody = run('cli', '--listen', '0.0.0.0:0', '--camera', 'front=rtsp://10.0.0.7/', '--insecure-public');
-    await within(
-      (async () => {
-        while (!/Open http:\/\/localhost:\d+\//.test(everybody.stdout()))
-          await new Promise((resolve) => setTimeout(resolve, 20));
-      })(),
-      'The URL',
-      20_000,
-    );
+    await everybody.says(/Open http:\/\/localhost:\d+\//);
     nothing.kill('SIGTERM');
     everybody.kill('SIGTERM');
     await Promise.all([nothing.exit, everybody.exit]);
-    assert.match(nothing.stderr(), /WARN There is no camera and no allowlist/);
-    assert.match(everybody.stderr(), /WARN Other machines can reach this proxy/);
+    assert.match(nothing.stderr(), /"level":"warn".*There is no camera and no allowlist/);
+    assert.match(everybody.stderr(), /"level":"warn".*Other machines can reach this proxy/);
   });
 });

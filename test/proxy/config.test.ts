@@ -7,7 +7,7 @@ import { parseCommandLine, usage } from '../../proxy/command-line.js';
 import { parseAccess, parseCameraArguments, parseConfigFile, parseListen, secretsOf } from '../../proxy/config.js';
 import { defaultTimeouts } from '../../proxy/connection.js';
 import { defaultConnectionLimits } from '../../proxy/connection-limits.js';
-import { createConsoleLogger } from '../../proxy/console-logger.js';
+import { createLogger } from '../../proxy/log.js';
 import { optionPaths } from '../../proxy/options.js';
 import { StreamError } from '../../shared/errors.js';
 
@@ -229,6 +229,10 @@ describe('command line', () => {
       isCheck: false,
       access: { cameras: [], allow: [], allowOrigins: [], publicHosts: [] },
       demo: false,
+      log: {},
+      metrics: false,
+      metricsListen: null,
+      drainMs: 3_000,
     });
   });
 
@@ -343,6 +347,10 @@ describe('command line', () => {
         publicHosts: [],
       },
       demo: true,
+      log: {},
+      metrics: false,
+      metricsListen: null,
+      drainMs: 3_000,
     });
     assert.match(
       message(() => parseCommandLine(['--config', path, '--camera', 'front=rtsp://h/'])),
@@ -390,22 +398,29 @@ describe('command line', () => {
 });
 
 describe('log lines', () => {
-  test('one line an event, without secrets, at the level that was asked for', () => {
-    const lines: string[] = [];
-    const logger = createConsoleLogger({ secrets: ['hunter2', 'h%C3%BCnter'], write: (line) => lines.push(line) });
-    logger.debug('not written');
-    logger.info('A line\nwith a break for rtsp://user:other@10.0.0.7/', {
-      password: 'hunter2',
-      reason: 'a\n"b"',
-      none: null,
+  for (const format of ['json', 'pretty'] as const) {
+    test(`${format}: one line an event, without secrets, at the level that was asked for`, async () => {
+      const lines: string[] = [];
+      const logger = await createLogger({ format, secrets: ['hunter2'], write: (line) => lines.push(line) });
+      logger.hide(['h%C3%BCnter']);
+      logger.debug('not written');
+      logger.info('A line\nwith a break for rtsp://user:other@10.0.0.7/', {
+        password: 'hunter2',
+        reason: 'a\n"b"',
+        none: null,
+      });
+      logger.error('hunter2 h%C3%BCnter');
+      await logger.flush();
+      assert.equal(lines.length, 2);
+      assert.ok(lines.every((line) => line.trimEnd().split('\n').length === 1));
+      assert.match(lines[0] ?? '', /A line with a break for rtsp:\/\/\*\*\*@10\.0\.0\.7\//);
+      assert.doesNotMatch(lines.join(''), /hunter|other/);
+      if (format === 'pretty') return;
+      const { level, time, message, ...fields } = JSON.parse(lines[0] ?? '');
+      assert.equal(level, 'info');
+      assert.ok(!Number.isNaN(Date.parse(time)));
+      assert.match(message, /^A line/);
+      assert.deepEqual(fields, { password: '***', reason: 'a "b"' });
     });
-    logger.error('hunter2 h%C3%BCnter');
-    assert.equal(lines.length, 2);
-    assert.match(
-      lines[0] ?? '',
-      /^\d{4}-\d\d-\d\dT[\d:.]+Z INFO A line with a break for rtsp:\/\/\*\*\*@10\.0\.0\.7\//,
-    );
-    assert.match(lines[0] ?? '', /reason="a\\n\\"b\\""\n$/);
-    assert.doesNotMatch(lines.join(''), /hunter|other/);
-  });
+  }
 });

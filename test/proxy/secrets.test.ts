@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { after, before, describe, test } from 'node:test';
-import { createConsoleLogger } from '../../proxy/console-logger.js';
+import { createLogger } from '../../proxy/log.js';
 import type { RtspProxyOptions } from '../../proxy/proxy.js';
 import { type Certificate, makeCertificate } from '../support/certificate.js';
 import {
@@ -130,7 +130,7 @@ describe('nothing that the proxy emits shows a secret', () => {
       const host = options.lookup === undefined ? '127.0.0.1' : '10-9-8-7.secret-path.example';
       const url = `${tls ? 'rtsps' : 'rtsp'}://root-user:hunter2@${host}:${camera.port}/secret-path?token=top-secret`;
       const lines: string[] = [];
-      const logger = createConsoleLogger({ level: 'debug', write: (line) => lines.push(line) });
+      const logger = await createLogger({ level: 'debug', format: 'json', write: (line) => lines.push(line) });
       const proxy = await startTestProxy({
         cameras: [{ name: 'front', url }],
         timeouts: { holdMs: 150, responseMs: 150 },
