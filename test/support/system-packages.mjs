@@ -37,6 +37,18 @@ const needs = [
     elsewhere: 'https://openssl-library.org/source/',
   },
   {
+    what: 'HAProxy',
+    isPresent: () => findProgram('haproxy') !== null,
+    packages: ['haproxy'],
+    elsewhere: 'https://www.haproxy.org/',
+  },
+  {
+    what: 'nginx',
+    isPresent: () => findProgram('nginx') !== null,
+    packages: ['nginx-light'],
+    elsewhere: 'https://nginx.org/',
+  },
+  {
     what: "GStreamer's command line tools",
     isPresent: () => findProgram('gst-inspect-1.0') !== null,
     packages: ['gstreamer1.0-tools'],
