@@ -19,6 +19,8 @@ const keyFrameTests: ReadonlyMap<string, (payload: Uint8Array) => boolean> = new
   ['AV1', startsAv1KeyFrame],
   ['VP8', startsVp8KeyFrame],
   ['VP9', startsVp9KeyFrame],
+  // Each picture is one: its first packet begins at offset 0 (RFC 2435, 3.1.2).
+  ['JPEG', (payload) => payload.length >= 8 && payload[1] === 0 && payload[2] === 0 && payload[3] === 0],
 ]);
 
 /** Payload formats whose packets hold a NAL unit, several, or a fragment of one. */

@@ -19,6 +19,7 @@ const depacketizers: ReadonlyMap<string, (format: MediaFormat) => Promise<Depack
   ['AV1', async () => (await import('./av1.js')).Av1Depacketizer],
   ['VP8', async () => (await import('./vp8.js')).Vp8Depacketizer],
   ['VP9', async () => (await import('./vp9.js')).Vp9Depacketizer],
+  ['JPEG', async () => (await import('./jpeg.js')).JpegDepacketizer],
   ['MPEG4-GENERIC', async () => (await import('./aac.js')).AacDepacketizer],
   ['MP4A-LATM', async () => (await import('./latm.js')).LatmDepacketizer],
   ['OPUS', async () => (await import('./opus.js')).OpusDepacketizer],

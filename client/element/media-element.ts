@@ -36,7 +36,7 @@ export abstract class MediaElement extends ReactiveElement {
    * setting it goes as near as the server goes, as a rule to the key frame before.
    */
   get currentTime(): number {
-    return this.video?.currentTime ?? 0;
+    return this.player?.position ?? this.video?.currentTime ?? 0;
   }
   set currentTime(seconds: number) {
     const { player, seekable } = this;

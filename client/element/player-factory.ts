@@ -21,6 +21,7 @@ export type ElementPlayer = Pick<
   | 'seekToLive'
   | 'seek'
   | 'isStored'
+  | 'position'
   | 'playbackRate'
   | 'close'
   | 'muted'

@@ -68,6 +68,8 @@ export class StoredSink implements Sink {
   #awaitsPosition = false;
   /** The next unit tells where the playhead has to be. */
   #awaitsFirst = true;
+  /** Where the playhead is to go. */
+  #target: number | null = null;
   #rate = 1;
   #isHeld = true;
   #hasEnded = false;
@@ -163,7 +165,13 @@ export class StoredSink implements Sink {
     this.#videoFeed?.clear();
     this.#audioFeed?.clear();
     this.#hold();
-    this.video.currentTime = position;
+    this.#target = position;
+    this.#applyTarget();
+  }
+
+  /** Where the playhead is, or is on its way to; seconds. */
+  get position(): number {
+    return this.#target ?? this.video.currentTime;
   }
 
   /** What comes next is from the position sought. */
@@ -272,9 +280,21 @@ export class StoredSink implements Sink {
     if (++this.#units % TRIM_EVERY_UNITS === 0) this.#trim();
   }
 
+  /**
+   * Moves the playhead once what was buffered is gone: else the browser would find a frame of the target there and say that
+   * it has arrived, before the server has said where it goes.
+   */
+  #applyTarget(): void {
+    if (this.#target === null || this.#closed) return;
+    if ([...this.#mediaSource.sourceBuffers].some(({ updating }) => updating)) return;
+    this.video.currentTime = this.#target;
+    this.#target = null;
+  }
+
   /** The first frame of a position says what the position really is. */
   #goTo(time: number): void {
     this.#awaitsFirst = false;
+    this.#target = null;
     const position = Math.max(0, Math.min(time, this.#duration));
     if (Math.abs(this.video.currentTime - position) < SAME_TIME_S) return;
     this.#jumps++;
@@ -315,10 +335,15 @@ export class StoredSink implements Sink {
     }
     const { signal } = this.#abort;
     for (const buffer of this.#mediaSource.sourceBuffers) {
-      buffer.addEventListener('updateend', () => this.#release(), { signal });
+      buffer.addEventListener('updateend', () => this.#onUpdateEnd(), { signal });
     }
     for (const push of this.#held.splice(0)) push();
     if (this.#hasEnded) this.end();
+  }
+
+  #onUpdateEnd(): void {
+    this.#applyTarget();
+    this.#release();
   }
 
   #makeFeed(trackId: number, config: TrackConfig): StoredFeed {

@@ -110,6 +110,8 @@ export class Player {
   #madeSink: Sink | null = null;
   /** Null of a live stream. */
   #stored: StoredPlayback | null = null;
+  #isImageSink = false;
+  #awaitsSink = false;
   readonly #reconnect: Reconnect;
   readonly #watchdog: Watchdog;
   readonly #abort = new AbortController();
@@ -229,6 +231,11 @@ export class Player {
   /** Whether the media has an end, so that its positions can be sought. */
   get isStored(): boolean {
     return this.#stored !== null;
+  }
+
+  /** Where stored media are, or are on their way to, seconds; null of a live stream. */
+  get position(): number | null {
+    return this.#stored?.position ?? null;
   }
 
   /** How many times as fast as they were taken pictures are shown: 1 of a live stream. */
@@ -388,6 +395,7 @@ export class Player {
     this.#receiver?.close();
     this.#receiver = null;
     this.#stored?.disconnect();
+    this.#awaitsSink = false;
     this.#awaitsFrame = false;
     this.#frameWait.abort();
   }
@@ -443,12 +451,38 @@ export class Player {
     return (this.#stored as StoredPlayback).connect(receiver);
   }
 
-  #exchangeSink(stored: StoredPlayback | null): void {
+  /** Pictures that no SourceBuffer takes need another sink. Those that come until it is there are let go of. */
+  async #showImages(tracks: readonly TrackReceiver[]): Promise<void> {
+    const receiver = this.#receiver;
+    this.#awaitsSink = true;
+    try {
+      const { ImageSink } = await import('../playback/image-sink.js');
+      if (receiver === null || receiver !== this.#receiver) return;
+      this.#awaitsSink = false;
+      const { container, latency, muted, volume } = this.#output;
+      const options = { container, latency, muted, volume, clock: this.#clock, logger: this.#logger };
+      this.#exchangeSink(null, new ImageSink(options, this.#sinkHandlers));
+      this.#isImageSink = true;
+      this.#expect(tracks);
+    } catch (thrown) {
+      const sentence = "The player's code for pictures could not be loaded.";
+      if (receiver === this.#receiver) this.#onFailure(StreamError.from(thrown, 'connection-failed', sentence));
+    }
+  }
+
+  #expect(tracks: readonly TrackReceiver[]): void {
+    const has = (kind: 'video' | 'audio') => tracks.some((track) => track.kind === kind);
+    this.#sink.expect({ video: has('video'), audio: has('audio') });
+  }
+
+  /** @param given - null: the usual one, or that of stored media */
+  #exchangeSink(stored: StoredPlayback | null, given: Sink | null = null): void {
     const old = this.#sink;
     const { muted, volume } = old;
     this.#stored?.close();
     this.#stored = stored;
-    this.#madeSink = stored?.sink ?? null;
+    this.#isImageSink = false;
+    this.#madeSink = stored?.sink ?? given;
     const sink = this.#sink;
     sink.muted = muted;
     sink.volume = volume;
@@ -462,7 +496,12 @@ export class Player {
     this.#unsupported = new Set();
     this.#codecs = new Map();
     const video = tracks.find(({ kind }) => kind === 'video');
-    this.#sink.expect({ video: video !== undefined, audio: tracks.some(({ kind }) => kind === 'audio') });
+    const isImages = video?.format.encodingName.toUpperCase() === 'JPEG';
+    if (isImages !== this.#isImageSink) {
+      if (isImages) void this.#showImages(tracks);
+      else this.#exchangeSink(this.#stored);
+    }
+    if (!this.#awaitsSink) this.#expect(tracks);
     this.#watchedKind = video === undefined ? 'audio' : 'video';
     const config = video?.announcedConfig ?? null;
     if (config?.kind === 'video') this.#sink.prepare(config);
@@ -480,6 +519,7 @@ export class Player {
       this.#codecs.set(track.media.index, unit.config.codec);
       this.#handlers.onTracksChange();
     }
+    if (this.#awaitsSink) return;
     this.#stored?.onUnit(time);
     if (track.kind === 'video') this.#sink.pushVideo(unit, time);
     else this.#sink.pushAudio(unit, time);

@@ -64,7 +64,7 @@ export class StoredPlayback {
 
   /** The position on screen, or on its way there, seconds. */
   get position(): number {
-    return this.sink.video.currentTime;
+    return this.sink.position;
   }
 
   get isSeeking(): boolean {

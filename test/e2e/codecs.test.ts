@@ -19,6 +19,7 @@ import { type ProxyProcess, startProxy } from '../support/proxy.js';
 const TONE_HZ = 440;
 
 const cameras: readonly { name: string; video?: LiveVideo; audio?: LiveAudio }[] = [
+  { name: 'jpeg', video: { codec: 'jpeg' } },
   { name: 'vp8', video: { codec: 'vp8' } },
   { name: 'vp9', video: { codec: 'vp9' } },
   { name: 'vp8-opus', video: { codec: 'vp8' }, audio: { codec: 'opus' } },
@@ -34,6 +35,12 @@ const cameras: readonly { name: string; video?: LiveVideo; audio?: LiveAudio }[]
   { name: 'mp3', audio: { codec: 'mp3', bitrate: 128_000 } },
 ];
 
+const jpegSound = {
+  name: 'jpeg-pcmu',
+  video: { codec: 'jpeg' },
+  audio: { codec: 'pcmu', sampleRate: 8_000, channels: 1 },
+} as const;
+
 const keep = keeper(after);
 let browser: TestBrowser;
 let pages: PageServer;
@@ -41,15 +48,41 @@ let proxy: ProxyProcess;
 
 before(
   async () => {
-    const mounts = cameras.map(({ name, ...tracks }) => ({ path: `/${name}`, ...tracks }));
+    const mounts = [...cameras, jpegSound].map(({ name, ...tracks }) => ({ path: `/${name}`, ...tracks }));
     const camera = await keep(startGStreamerCamera({ mounts }));
     pages = await keep(startPageServer());
-    const named = cameras.flatMap(({ name }) => ['--camera', `${name}=${camera.url(`/${name}`)}`]);
+    const named = [...cameras, jpegSound].flatMap(({ name }) => ['--camera', `${name}=${camera.url(`/${name}`)}`]);
     proxy = await keep(startProxy({ args: [...named, '--allow-origin', pages.origin] }));
     browser = await keep(startBrowser());
   },
   { timeout: 60_000 },
 );
+
+test('plays JPEG with sound, which has an element of its own', { timeout: 60_000 }, async () => {
+  pages.set(
+    '/jpeg-pcmu',
+    htmlPage('<rtsp-player src="jpeg-pcmu" autoplay muted></rtsp-player>', [`${proxy.origin}/rtsp-player.js`]),
+  );
+  const tab = await browser.open(`${pages.origin}/jpeg-pcmu`);
+  await waitForState(tab.page, ['playing']);
+  const decoded = await tab.page.$eval('rtsp-player', async (element) => {
+    const sounds = () =>
+      [...(element.shadowRoot?.querySelectorAll('[hidden] > video') ?? [])] as (HTMLVideoElement & {
+        webkitAudioDecodedByteCount: number;
+      })[];
+    const before = sounds().reduce((sum, video) => sum + video.webkitAudioDecodedByteCount, 0);
+    element.muted = false;
+    while (!sounds().some((video) => video.webkitAudioDecodedByteCount > 0 && video.currentTime > 1)) {
+      await new Promise((resolve) => requestAnimationFrame(resolve));
+    }
+    return { before, muted: sounds()[0]?.muted };
+  });
+  assert.deepEqual(decoded, { before: 0, muted: false });
+  await waitForFrames(tab.page, 26);
+  assert.equal((await readPlayer(tab.page)).error, null);
+  assert.deepEqual(tab.errors, []);
+  await tab.close();
+});
 
 for (const { name, video, audio } of cameras) {
   test(`plays ${name}`, { timeout: 60_000 }, async () => {

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { Mp4Recorder, systemClock, TcpTransport } from '../../client/node.js';
+import { Mp4Recorder, Receiver, systemClock, TcpTransport } from '../../client/node.js';
 import { parseRtspUrl } from '../../shared/rtsp-url.js';
 import { runProgram } from '../support/child-process.js';
 import { type FileTrack, startGStreamerCamera } from '../support/gstreamer-camera.js';
@@ -66,6 +66,42 @@ for (const [what, track, args] of videos) {
     const expected = await frameHashes(source);
     assert.equal(expected.length, 75);
     assert.deepEqual(await frameHashes(await record(source, track)), expected);
+  });
+}
+
+for (const [what, args] of [
+  ['good', ['-q:v', '2', '-pix_fmt', 'yuvj420p']],
+  ['poor', ['-q:v', '20', '-pix_fmt', 'yuvj420p']],
+] as const) {
+  test(`MJPEG, ${what}: every picture is the file's`, { timeout: 90_000 }, async () => {
+    const size = ['-f', 'lavfi', '-i', 'testsrc2=size=320x192:rate=25:duration=2'];
+    // RTP has no room for tables of its own.
+    const file = `jpeg-${what.replaceAll(':', '')}.mkv`;
+    const source = await encode(file, ...size, '-c:v', 'mjpeg', '-huffman', 'default', ...args);
+    const expected = await frameHashes(source);
+    assert.equal(expected.length, 50);
+    const camera = await keep(
+      startGStreamerCamera({ mounts: [{ path: '/file', file: { path: source, tracks: ['jpeg'] } }] }),
+    );
+    const url = camera.url('/file');
+    const pictures: Uint8Array[] = [];
+    const ended = new Promise<void>((resolve, reject) => {
+      const receiver = new Receiver(
+        { transport: new TcpTransport(parseRtspUrl(url)), url, clock: systemClock },
+        {
+          onTracks: () => {},
+          onAccessUnit: (_track, unit) => pictures.push(...unit.pieces),
+          onEnd: () => resolve(receiver.teardown()),
+          onClose: (error) => reject(error ?? new Error('closed')),
+        },
+      );
+      receiver.start(AbortSignal.timeout(30_000)).catch(reject);
+    });
+    await ended;
+    const path = `${source}.mjpeg`;
+    await writeFile(path, Buffer.concat(pictures));
+    assert.deepEqual(await frameHashes(path, ['-f', 'mjpeg']), expected);
+    await camera.stop();
   });
 }
 

@@ -98,7 +98,7 @@ test('of an unknown format nothing can be told', () => {
 test('any payload gets an answer', () => {
   fc.assert(
     fc.property(
-      fc.constantFrom('H264', 'H265', 'AV1', 'VP8', 'VP9'),
+      fc.constantFrom('H264', 'H265', 'AV1', 'VP8', 'VP9', 'JPEG'),
       fc.uint8Array({ maxLength: 40 }),
       (format, payload) => {
         assert.equal(typeof startsKeyFrame(format, payload), 'boolean');

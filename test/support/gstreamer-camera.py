@@ -45,6 +45,7 @@ AUDIO_CODECS = {
 FILE_BRANCHES = {
     'video': 'h264parse ! rtph264pay config-interval=-1',
     'h265': 'h265parse ! rtph265pay config-interval=-1 aggregate-mode=zero-latency',
+    'jpeg': 'jpegparse ! rtpjpegpay',
     'vp8': 'rtpvp8pay picture-id-mode=15-bit',
     'vp9': 'vp9parse ! rtpvp9pay picture-id-mode=15-bit',
     'audio': 'aacparse ! rtpmp4gpay',
@@ -153,6 +154,8 @@ VPX_PAYLOADERS = {'vp8': 'rtpvp8pay', 'vp9': 'vp9parse ! rtpvp9pay'}
 def video_launch(video):
     caps = f'video/x-raw,format=I420,width={video["width"]},height={video["height"]},framerate={video["frameRate"]}/1'
     source = f'appsrc name=clock is-live=true format=time block=false max-buffers=1 caps={caps} '
+    if video['codec'] == 'jpeg':
+        return f'{source}! jpegenc quality=85 ! rtpjpegpay name=pay0 pt=26'
     if video['codec'] in VPX_PAYLOADERS:
         payloader = VPX_PAYLOADERS[video['codec']]
         return f'{source}! ' + VPX_LAUNCH.format(**video, bits=1000 * video['bitrate'], payloader=payloader)

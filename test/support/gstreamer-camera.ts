@@ -4,7 +4,7 @@ import { type LineProcess, startLineProcess } from './child-process.js';
 /** A live picture with the picture clock in it (see picture_clock.py). */
 export interface LiveVideo {
   /** Default H.264; what follows from `profile` on is for that alone. */
-  codec?: 'h264' | 'vp8' | 'vp9';
+  codec?: 'h264' | 'vp8' | 'vp9' | 'jpeg';
   /** Pixels; a multiple of 8, at least 256. */
   width?: number;
   height?: number;
@@ -49,7 +49,7 @@ export interface LiveAudio {
   gap?: { fromMs: number; forMs: number | null };
 }
 
-export type FileTrack = 'video' | 'h265' | 'vp8' | 'vp9' | 'audio' | 'latm' | 'opus' | 'mp3';
+export type FileTrack = 'video' | 'h265' | 'jpeg' | 'vp8' | 'vp9' | 'audio' | 'latm' | 'opus' | 'mp3';
 
 export interface Mount {
   /** Absolute: `/live`. */

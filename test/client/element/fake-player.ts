@@ -25,6 +25,7 @@ export class FakePlayer implements ElementPlayer {
   tracks: PlayerTrack[] = [];
   isAtLiveEdge = true;
   isStored = false;
+  position: number | null = null;
   playbackRate = 1;
   currentDate: Date | null = new Date(0);
   #muted: boolean;
