@@ -28,7 +28,15 @@ const depacketizers: ReadonlyMap<string, (format: MediaFormat) => Promise<Depack
   ['PCMA', loadPcm],
   ['L8', loadPcm],
   ['L16', loadPcm],
+  ...['16', '24', '32', '40'].flatMap((rate) => [
+    [`G726-${rate}`, loadG726] as const,
+    [`AAL2-G726-${rate}`, loadG726] as const,
+  ]),
 ]);
+
+async function loadG726(): Promise<DepacketizerClass> {
+  return (await import('./g726.js')).G726Depacketizer;
+}
 
 async function loadPcm(): Promise<DepacketizerClass> {
   return (await import('./pcm.js')).PcmDepacketizer;

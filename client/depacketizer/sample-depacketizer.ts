@@ -1,0 +1,93 @@
+import { MAX_AUDIO_CHANNELS, MAX_AUDIO_SAMPLE_RATE } from '../../shared/limits.js';
+import type { RtpPacket } from '../../shared/rtp-packet.js';
+import type { MediaFormat } from '../../shared/session-description.js';
+import { flacConfig, writeFlacFrame } from '../codec/flac.js';
+import type { AudioTrackConfig } from '../codec/track-config.js';
+import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+
+/**
+ * RTP packets of sound that no browser takes as it is → samples → FLAC access units of 20 ms each, whatever a packet holds.
+ * For formats whose RTP clock counts their samples.
+ */
+
+/** Access units a second. */
+const UNITS_PER_SECOND = 50;
+
+/** Payloads of one format → samples. */
+export interface SampleDecoder {
+  /**
+   * @param channels - samples of one moment, one behind the other
+   * @returns whole moments; empty where there are none
+   */
+  decode(payload: Uint8Array, channels: number): Int16Array;
+}
+
+export abstract class SampleDepacketizer implements Depacketizer {
+  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
+  readonly #onAccessUnit: AccessUnitHandler;
+  readonly #decoder: SampleDecoder;
+  readonly #config: AudioTrackConfig;
+  readonly #block: Int16Array;
+  #isAnnounced = false;
+  /** Samples in the block, all channels counted. */
+  #filled = 0;
+  /** RTP time of the block's first sample, and of the sample that is to come next. */
+  #blockTime = 0;
+  #nextTime = Number.NaN;
+  #frameNumber = 0;
+
+  constructor(format: MediaFormat, decoder: SampleDecoder, onAccessUnit: AccessUnitHandler) {
+    this.#onAccessUnit = onAccessUnit;
+    this.#decoder = decoder;
+    const sampleRate = Math.min(format.clockRate, MAX_AUDIO_SAMPLE_RATE);
+    const channels = Math.min(Math.max(format.channels ?? 1, 1), MAX_AUDIO_CHANNELS);
+    this.#config = flacConfig(sampleRate, channels, Math.max(16, Math.round(sampleRate / UNITS_PER_SECOND)));
+    this.#block = new Int16Array(this.#config.samplesPerUnit * channels);
+  }
+
+  get announcedConfig(): AudioTrackConfig {
+    return this.#config;
+  }
+
+  push(packet: RtpPacket, time: number): void {
+    const { channels } = this.#config;
+    const samples = this.#decoder.decode(packet.payload, channels);
+    const count = samples.length / channels;
+    if (count === 0) this.stats.malformedPackets++;
+    if (time !== this.#nextTime) {
+      // A gap, or a first packet: what was begun stays incomplete.
+      if (this.#filled > 0) this.stats.droppedAccessUnits++;
+      this.#filled = 0;
+    }
+    for (let index = 0; index < count; index++) {
+      if (this.#filled === 0) this.#blockTime = time + index;
+      for (let channel = 0; channel < channels; channel++) {
+        this.#block[this.#filled++] = samples[index * channels + channel] ?? 0;
+      }
+      if (this.#filled === this.#block.length) this.#emit();
+    }
+    this.#nextTime = time + count;
+  }
+
+  reset(): void {
+    this.#filled = 0;
+    this.#nextTime = Number.NaN;
+  }
+
+  #emit(): void {
+    const bytes = writeFlacFrame(this.#block, this.#config.channels, this.#frameNumber++);
+    this.#filled = 0;
+    this.stats.accessUnits++;
+    this.stats.keyFrames++;
+    const config = this.#isAnnounced ? null : this.#config;
+    this.#isAnnounced = true;
+    this.#onAccessUnit({
+      presentationTime: this.#blockTime,
+      decodeTime: this.#blockTime,
+      isKeyFrame: true,
+      pieces: [bytes],
+      byteLength: bytes.length,
+      config,
+    });
+  }
+}
