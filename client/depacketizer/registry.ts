@@ -28,23 +28,22 @@ const depacketizers: ReadonlyMap<string, (format: MediaFormat) => Promise<Depack
   ['PCMA', loadPcm],
   ['L8', loadPcm],
   ['L16', loadPcm],
-  ...['16', '24', '32', '40'].flatMap((rate) => [
-    [`G726-${rate}`, loadG726] as const,
-    [`AAL2-G726-${rate}`, loadG726] as const,
-  ]),
+  ['G722', async () => (await import('./g722.js')).G722Depacketizer],
+  ['G726', async () => (await import('./g726.js')).G726Depacketizer],
 ]);
-
-async function loadG726(): Promise<DepacketizerClass> {
-  return (await import('./g726.js')).G726Depacketizer;
-}
 
 async function loadPcm(): Promise<DepacketizerClass> {
   return (await import('./pcm.js')).PcmDepacketizer;
 }
 
+function loaderOf({ encodingName }: MediaFormat) {
+  // G.726 has a name for each rate and each order of its bits.
+  return depacketizers.get(encodingName.toUpperCase().replace(/^(AAL2-)?G726-(16|24|32|40)$/, 'G726'));
+}
+
 /** Whether there is a depacketizer for a format of a session description. */
 export function hasDepacketizer(format: MediaFormat): boolean {
-  return depacketizers.has(format.encodingName.toUpperCase());
+  return loaderOf(format) !== undefined;
 }
 
 /**
@@ -54,7 +53,7 @@ export function hasDepacketizer(format: MediaFormat): boolean {
  */
 export async function loadDepacketizer(format: MediaFormat): Promise<DepacketizerClass> {
   const { encodingName } = format;
-  const load = depacketizers.get(encodingName.toUpperCase());
+  const load = loaderOf(format);
   if (load === undefined) throw new StreamError('no-playable-track', `Nothing here reads ${encodingName} out of RTP.`);
   try {
     return await load(format);

@@ -7,7 +7,6 @@ import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depac
 
 /**
  * RTP packets of sound that no browser takes as it is → samples → FLAC access units of 20 ms each, whatever a packet holds.
- * For formats whose RTP clock counts their samples.
  */
 
 /** Access units a second. */
@@ -15,6 +14,8 @@ const UNITS_PER_SECOND = 50;
 
 /** Payloads of one format → samples. */
 export interface SampleDecoder {
+  /** Samples of a channel in a tick of the RTP clock; 1 unless the format's clock is another one than that of its samples. */
+  readonly samplesPerTick?: number;
   /**
    * @param channels - samples of one moment, one behind the other
    * @returns whole moments; empty where there are none
@@ -26,6 +27,7 @@ export abstract class SampleDepacketizer implements Depacketizer {
   readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
   readonly #onAccessUnit: AccessUnitHandler;
   readonly #decoder: SampleDecoder;
+  readonly #samplesPerTick: number;
   readonly #config: AudioTrackConfig;
   readonly #block: Int16Array;
   #isAnnounced = false;
@@ -39,7 +41,8 @@ export abstract class SampleDepacketizer implements Depacketizer {
   constructor(format: MediaFormat, decoder: SampleDecoder, onAccessUnit: AccessUnitHandler) {
     this.#onAccessUnit = onAccessUnit;
     this.#decoder = decoder;
-    const sampleRate = Math.min(format.clockRate, MAX_AUDIO_SAMPLE_RATE);
+    this.#samplesPerTick = decoder.samplesPerTick ?? 1;
+    const sampleRate = Math.min(format.clockRate * this.#samplesPerTick, MAX_AUDIO_SAMPLE_RATE);
     const channels = Math.min(Math.max(format.channels ?? 1, 1), MAX_AUDIO_CHANNELS);
     this.#config = flacConfig(sampleRate, channels, Math.max(16, Math.round(sampleRate / UNITS_PER_SECOND)));
     this.#block = new Int16Array(this.#config.samplesPerUnit * channels);
@@ -60,13 +63,13 @@ export abstract class SampleDepacketizer implements Depacketizer {
       this.#filled = 0;
     }
     for (let index = 0; index < count; index++) {
-      if (this.#filled === 0) this.#blockTime = time + index;
+      if (this.#filled === 0) this.#blockTime = time + index / this.#samplesPerTick;
       for (let channel = 0; channel < channels; channel++) {
         this.#block[this.#filled++] = samples[index * channels + channel] ?? 0;
       }
       if (this.#filled === this.#block.length) this.#emit();
     }
-    this.#nextTime = time + count;
+    this.#nextTime = time + count / this.#samplesPerTick;
   }
 
   reset(): void {

@@ -128,7 +128,7 @@ export class Receiver {
       await this.#setUp(this.#choose(description), signal);
       if (position !== undefined) this.#position = await position;
       // The camera's part takes longer than ours, so it begins first.
-      const played = this.#play(signal);
+      const played = this.play(signal);
       this.#handlers.onTracks(this.#tracks, description);
       await played;
       if (this.#closed) throw this.#closeError ?? new StreamError('aborted', 'The connection was closed.');
@@ -147,27 +147,18 @@ export class Receiver {
   /** RTSP PLAY after `pause()`. */
   async resume(signal?: AbortSignal): Promise<void> {
     this.#position?.askToResume();
-    await this.#play(signal);
+    await this.play(signal);
+  }
+
+  get session(): RtspSession {
+    return this.#session;
   }
 
   /**
-   * Stored media: plays from another position, or at another rate. What the server makes of it, the times of the units
-   * say.
-   * @param position - seconds of normal play time
-   * @param scale - 1 is as fast as they were taken; undefined: not to be mentioned
+   * PLAY from where the position of stored media is asked for, if anywhere.
+   * @param scale - 1 is as fast as it was taken; undefined: not to be mentioned
    */
-  async playFrom(position: number, scale: number | undefined, signal?: AbortSignal): Promise<void> {
-    // A PLAY while playing is queued by some servers (RFC 2326, 10.5).
-    if (this.#session.state === 'playing' && this.#session.supports('PAUSE') !== false) {
-      await this.#session.pause(signal).catch((thrown: unknown) => {
-        if (this.#closed || signal?.aborted) throw thrown;
-      });
-    }
-    this.#position?.ask(position);
-    await this.#play(signal, scale);
-  }
-
-  async #play(signal: AbortSignal | undefined, scale?: number): Promise<void> {
+  async play(signal?: AbortSignal, scale?: number): Promise<void> {
     const range = this.#position?.requestedRange;
     await this.#session.play({
       ...(range === undefined ? {} : { range }),

@@ -143,9 +143,7 @@ export class StoredPlayback {
       while (this.#target !== null && receiver === this.#receiver) {
         const target = this.#target;
         this.#target = null;
-        // Some servers refuse a Scale, whatever it says.
-        this.#isRateAsked ||= this.#rate !== 1;
-        await receiver.playFrom(target, this.#isRateAsked ? this.#rate : undefined);
+        await this.#playFrom(receiver, target);
       }
     } catch (thrown) {
       if (receiver === this.#receiver) {
@@ -156,6 +154,17 @@ export class StoredPlayback {
     }
     // The picture may have come before the answer.
     if (!this.sink.video.seeking) this.#onSeeked();
+  }
+
+  async #playFrom(receiver: Receiver, position: number): Promise<void> {
+    const { session } = receiver;
+    // A PLAY while playing is queued by some servers (RFC 2326, 10.5); one that does not pause may still take it.
+    if (session.state === 'playing' && session.supports('PAUSE') !== false)
+      await session.pause().catch(() => undefined);
+    this.#media?.ask(position);
+    // Some servers refuse a Scale, whatever it says.
+    this.#isRateAsked ||= this.#rate !== 1;
+    await receiver.play(undefined, this.#isRateAsked ? this.#rate : undefined);
   }
 
   /** A frame of the new position is on screen: without play there is no need of more. */
