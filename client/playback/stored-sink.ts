@@ -294,9 +294,11 @@ export class StoredSink implements Sink {
   /** The first frame of a position says what the position really is. */
   #goTo(time: number): void {
     this.#awaitsFirst = false;
+    const isOnItsWay = this.#target === null;
     this.#target = null;
     const position = Math.max(0, Math.min(time, this.#duration));
-    if (Math.abs(this.video.currentTime - position) < SAME_TIME_S) return;
+    // A page that asked for a seek waits for its end, also of one to where the playhead is.
+    if (isOnItsWay && Math.abs(this.video.currentTime - position) < SAME_TIME_S) return;
     this.#jumps++;
     this.video.currentTime = position;
   }
