@@ -33,6 +33,8 @@ export class StoredFeed {
   #duration: number;
   /** Whether the next unit is the first one after a jump. */
   #begins = true;
+  /** Where sound has to begin after a jump, seconds; null: wherever it does. */
+  #startAt: number | null = null;
   silentUnits = 0;
   /** Units that came for a place that was taken already. */
   #late = 0;
@@ -66,6 +68,11 @@ export class StoredFeed {
     const presentationTime = Math.max(0, Math.round(time * this.#timescale));
     if (config.kind === 'audio') this.#pushAudio(unit, config, presentationTime);
     else this.#pushVideo(unit, presentationTime, Math.max(0, Math.round((time - ahead) * this.#timescale)));
+  }
+
+  /** The next unit of sound after a jump may come later than this: silence is put in front of it. Seconds. */
+  startAt(time: number): void {
+    this.#startAt = time;
   }
 
   /** Appends what is held: nothing more comes for now. */
@@ -109,7 +116,14 @@ export class StoredFeed {
     const { samplesPerUnit } = config;
     const held = this.#held;
     let start = presentationTime;
-    if (held !== null && !this.#begins) {
+    if (this.#begins && this.#startAt !== null) {
+      const due = Math.max(0, Math.round(this.#startAt * this.#timescale));
+      this.#startAt = null;
+      const gap = presentationTime - due;
+      if (gap > samplesPerUnit / 2 && gap < MAX_SILENCE_S * this.#timescale) {
+        start = this.#appendSilence(config, due, Math.round(gap / samplesPerUnit));
+      }
+    } else if (held !== null && !this.#begins) {
       const due = held.decodeTime + samplesPerUnit;
       const gap = presentationTime - due;
       if (gap < -samplesPerUnit / 2) {

@@ -26,6 +26,8 @@ const KEEP_BEHIND_S = 30;
 const TRIM_EVERY_UNITS = 250;
 /** Sound that has not come this long after the first frame does not hold up the picture. Milliseconds. */
 const AUDIO_WAIT_MS = 1_000;
+/** Units of sound that wait for the first picture of a position: some seconds. */
+const MAX_EARLY_UNITS = 500;
 /** Units that wait for the MediaSource and for the sound. */
 const MAX_HELD_UNITS = 2_000;
 /** Every video payload format of RTP counts at 90 kHz. */
@@ -68,6 +70,10 @@ export class StoredSink implements Sink {
   #awaitsPosition = false;
   /** The next unit tells where the playhead has to be. */
   #awaitsFirst = true;
+  /** Where the sound has to begin, so that nothing is missing beside the first frame; null before the first. */
+  #soundStart: number | null = null;
+  /** Sound that came before the first frame of its position. */
+  readonly #earlySound: { unit: AccessUnit; time: number }[] = [];
   /** Where the playhead is to go. */
   #target: number | null = null;
   #rate = 1;
@@ -179,6 +185,7 @@ export class StoredSink implements Sink {
     this.#awaitsPosition = false;
     this.#needsKeyFrame = true;
     this.#awaitsFirst = true;
+    this.#earlySound.length = 0;
   }
 
   pushVideo(unit: AccessUnit, time: number): void {
@@ -197,6 +204,10 @@ export class StoredSink implements Sink {
     if (this.#leading.has(time)) return;
     const ahead = (unit.presentationTime - unit.decodeTime) / VIDEO_CLOCK_RATE;
     this.#feed(time, () => this.#videoFeed?.push(unit, config, time, ahead));
+    const sound = this.#audioConfig;
+    for (const early of this.#earlySound.splice(0)) {
+      if (sound !== null && early.time >= time) this.#feedAudio(early.unit, sound, early.time);
+    }
   }
 
   pushAudio(unit: AccessUnit, time: number): void {
@@ -206,8 +217,15 @@ export class StoredSink implements Sink {
     }
     const config = this.#audioConfig;
     if (config === null || this.#closed || this.#awaitsPosition) return;
-    // Sound from before the first frame is not to be heard without it.
-    if (this.#expects.video && this.#needsKeyFrame) return;
+    if (this.#expects.video && this.#needsKeyFrame) {
+      // The first picture is large, and comes after sound that belongs behind its beginning.
+      if (this.#earlySound.length < MAX_EARLY_UNITS) this.#earlySound.push({ unit, time });
+      return;
+    }
+    this.#feedAudio(unit, config, time);
+  }
+
+  #feedAudio(unit: AccessUnit, config: AudioTrackConfig, time: number): void {
     this.#feed(time, () => this.#audioFeed?.push(unit, config, time, 0));
   }
 
@@ -294,6 +312,8 @@ export class StoredSink implements Sink {
   /** The first frame of a position says what the position really is. */
   #goTo(time: number): void {
     this.#awaitsFirst = false;
+    this.#audioFeed?.startAt(time);
+    this.#soundStart = time;
     const isOnItsWay = this.#target === null;
     this.#target = null;
     const position = Math.max(0, Math.min(time, this.#duration));
@@ -339,6 +359,7 @@ export class StoredSink implements Sink {
     for (const buffer of this.#mediaSource.sourceBuffers) {
       buffer.addEventListener('updateend', () => this.#onUpdateEnd(), { signal });
     }
+    if (this.#soundStart !== null) this.#audioFeed?.startAt(this.#soundStart);
     for (const push of this.#held.splice(0)) push();
     if (this.#hasEnded) this.end();
   }

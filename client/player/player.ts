@@ -464,9 +464,9 @@ export class Player {
       this.#exchangeSink(null, new ImageSink(options, this.#sinkHandlers));
       this.#isImageSink = true;
       this.#expect(tracks);
-    } catch (thrown) {
-      const sentence = "The player's code for pictures could not be loaded.";
-      if (receiver === this.#receiver) this.#onFailure(StreamError.from(thrown, 'connection-failed', sentence));
+    } catch (cause) {
+      const error = new StreamError('connection-failed', "The player's code for JPEG could not be loaded.", { cause });
+      if (receiver === this.#receiver) this.#onFailure(error);
     }
   }
 
@@ -588,8 +588,7 @@ export class Player {
 
   /** The server does not seek, or does not go on: a new connection begins where this one was to go. */
   #onRefused(error: StreamError): void {
-    this.#logger.info('the server refuses', { reason: error.message });
-    if (this.#stored === null || error.retry === 'never') this.#onFailure(error);
+    if (error.retry === 'never') this.#onFailure(error);
     else this.#connect();
   }
 
