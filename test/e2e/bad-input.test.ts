@@ -54,6 +54,11 @@ async function expectFailure(tab: TestPage, expected: Expectation, timeoutMs = 1
   assert.deepEqual({ state: failure.state, code: failure.code }, { state: expected.state, code: expected.code });
   assert.match(failure.message ?? '', expected.sentence);
   assert.doesNotMatch(failure.message ?? '', /secret/);
+  // What says it is loaded when there is something to say.
+  await tab.page.$eval('rtsp-player', async (player) => {
+    await player.loadInterface();
+    await player.updateComplete;
+  });
   const report = await readPlayer(tab.page);
   assert.notEqual(report.text, '', 'nothing is said over the picture');
   assert.doesNotMatch(report.text, /secret/);
