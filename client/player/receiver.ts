@@ -298,7 +298,7 @@ export class Receiver {
   async #sendReport(track: TrackReceiver, report: Report): Promise<void> {
     try {
       const { writeReport } = await import('../rtp/report-writer.js');
-      this.#session.sendRtcp(track.media.index, writeReport(report));
+      for (const packet of writeReport(report)) this.#session.sendRtcp(track.media.index, packet);
     } catch {
       // The code could not be loaded. A camera that minds will end the session, which is noticed.
     }
