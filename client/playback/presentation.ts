@@ -7,6 +7,7 @@ import { hasSegmentWriter, loadSegmentWriter } from './container.js';
 import type { LatencyPolicy } from './latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
 import type { SourceBufferQueueHandlers } from './source-buffer-queue.js';
+import { createVideo, decodingError } from './video-element.js';
 import { VideoFeed } from './video-feed.js';
 
 /**
@@ -79,13 +80,11 @@ export class Presentation {
     this.#policy = policy;
     this.#mediaSource = new Constructor();
     this.#objectUrl = URL.createObjectURL(this.#mediaSource);
-    this.video = document.createElement('video');
-    this.video.playsInline = true;
-    this.video.disableRemotePlayback = true;
+    this.video = createVideo(document);
     const signal = this.#abort.signal;
     this.#mediaSource.addEventListener('sourceopen', () => this.#onOpen(), { signal });
     this.video.addEventListener('waiting', () => this.#onWaiting(), { signal });
-    this.video.addEventListener('error', () => this.#onVideoError(), { signal });
+    this.video.addEventListener('error', () => this.#fail(decodingError(this.video)), { signal });
   }
 
   /** Opens the MediaSource, which is work enough to be put off while a connection is made. */
@@ -390,11 +389,6 @@ export class Presentation {
         return this.#videoFeed === null ? playhead - 1 : this.#videoFeed.keyFrameBefore(playhead);
       },
     };
-  }
-
-  #onVideoError(): void {
-    const detail = this.video.error?.message ?? '';
-    this.#fail(new StreamError('media-failed', `The browser could not decode the media${detail && ` (${detail})`}.`));
   }
 
   /** The last picture stays until `close()`. */

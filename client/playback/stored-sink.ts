@@ -7,8 +7,9 @@ import { loadSegmentWriter, mimeTypeOf } from './container.js';
 import type { Latency } from './latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
 import type { ExpectedTracks } from './presentation.js';
-import type { Sink, SinkHandlers, SinkStats } from './sink.js';
+import type { Sink, SinkHandlers, SinkOptions, SinkStats } from './sink.js';
 import { StoredFeed } from './stored-feed.js';
+import { createVideo, decodingError } from './video-element.js';
 
 /**
  * Access units of stored media → a playing `<video>` whose own time is that of the media: `currentTime`, `duration`,
@@ -37,12 +38,7 @@ const SAME_TIME_S = 0.001;
 /** Sound may begin this much after the picture: the browser starts all the same. Seconds. */
 const START_GAP_S = 0.1;
 
-export interface StoredSinkOptions {
-  /** The `<video>` is put in here, filling it. */
-  container: HTMLElement;
-  muted: boolean;
-  volume: number;
-  clock: Clock;
+export interface StoredSinkOptions extends SinkOptions {
   /** Seconds at which the media ends. */
   duration: number;
 }
@@ -93,15 +89,13 @@ export class StoredSink implements Sink {
     this.#duration = options.duration;
     this.#mediaSource = new Constructor();
     this.#objectUrl = URL.createObjectURL(this.#mediaSource);
-    this.video = options.container.ownerDocument.createElement('video');
-    this.video.playsInline = true;
-    this.video.disableRemotePlayback = true;
+    this.video = createVideo(options.container.ownerDocument);
     this.video.muted = options.muted;
     this.video.volume = options.volume;
     const { signal } = this.#abort;
     this.#mediaSource.addEventListener('sourceopen', () => this.#onOpen(), { signal });
     this.video.addEventListener('waiting', () => this.#onWaiting(), { signal });
-    this.video.addEventListener('error', () => this.#onVideoError(), { signal });
+    this.video.addEventListener('error', () => this.#fail(decodingError(this.video)), { signal });
     this.video.src = this.#objectUrl;
     this.#hold();
     options.container.append(this.video);
@@ -412,11 +406,6 @@ export class StoredSink implements Sink {
     } else {
       busy.addEventListener('updateend', () => this.#endOfStream(), { once: true, signal: this.#abort.signal });
     }
-  }
-
-  #onVideoError(): void {
-    const detail = this.video.error?.message ?? '';
-    this.#fail(new StreamError('media-failed', `The browser could not decode the media${detail && ` (${detail})`}.`));
   }
 
   #fail(error: StreamError): void {
