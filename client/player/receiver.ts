@@ -104,7 +104,7 @@ export class Receiver {
       {
         onPlay: (result) => this.#onPlay(result),
         onRtp: (mediaIndex, bytes) => this.#onRtp(mediaIndex, bytes),
-        onRtcp: (mediaIndex, bytes) => this.#byMedia[mediaIndex]?.onRtcp(bytes),
+        onRtcp: (mediaIndex, bytes) => void this.#byMedia[mediaIndex]?.onRtcp(bytes),
         onClose: (error) => this.#onClose(error),
       },
     );

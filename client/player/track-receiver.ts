@@ -1,5 +1,4 @@
 import type { Clock } from '../../shared/clock.js';
-import { parseRtcp } from '../../shared/rtcp.js';
 import { parseRtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
@@ -102,13 +101,20 @@ export class TrackReceiver {
     this.#depacketizer.push(packet, ticks, step.lost);
   }
 
-  /** Takes an RTCP packet. */
-  onRtcp(bytes: Uint8Array): void {
-    for (const packet of parseRtcp(bytes)) {
+  /** Takes an RTCP packet, which is read a moment later. Never rejects. */
+  async onRtcp(bytes: Uint8Array): Promise<void> {
+    const now = this.#time.now();
+    const copy = bytes.slice();
+    const reader = await import('../rtp/rtcp-reader.js').catch(() => null);
+    // Without the code there is no UTC.
+    if (reader === null) return;
+    for (const packet of reader.parseRtcp(copy)) {
       if (packet.kind === 'sender-report') {
-        this.#reporter.onSenderReport(packet.ntpMiddle, this.#time.now());
+        this.#reporter.onSenderReport(packet.ntpMiddle, now);
         if (packet.ntpTime === null || (this.#ssrc !== null && packet.ssrc !== this.#ssrc)) continue;
-        this.clock.sender.onSenderReport(packet.ntpTime, this.clock.timeline.at(packet.rtpTimestamp), this.#time.now());
+        const { clock } = this;
+        clock.sender ??= new reader.SenderClock(this.format.clockRate);
+        clock.sender.onSenderReport(packet.ntpTime, clock.timeline.at(packet.rtpTimestamp), now);
       } else if (packet.kind === 'goodbye' && this.#ssrc !== null && packet.ssrcs.includes(this.#ssrc)) {
         this.#handlers.onGoodbye(this);
       }
