@@ -11,6 +11,8 @@ import type { Sink, SinkHandlers, SinkStats } from '../playback/sink.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
 import { WebSocketTransport } from '../transport/websocket.js';
 import type { MediaPosition } from './media-position.js';
+import type { MetadataPresenter } from './metadata-presenter.js';
+import type { OnvifMetadata } from './onvif-metadata.js';
 import { type MediaRange, Receiver } from './receiver.js';
 import { Reconnect } from './reconnect.js';
 import type { StoredPlayback } from './stored-playback.js';
@@ -54,6 +56,8 @@ export interface PlayerOptions {
   muted: boolean;
   /** 0 to 1. */
   volume: number;
+  /** As of the receiver; the picture's sound and video when absent. */
+  tracks?: readonly string[] | undefined;
   clock?: Clock;
   logger?: Logger;
 }
@@ -69,6 +73,8 @@ export interface PlayerHandlers {
   onMutedByBrowser?(): void;
   /** `playbackRate` has changed. */
   onRateChange?(): void;
+  /** What the camera says of the frame that is on screen now. */
+  onMetadata?(metadata: OnvifMetadata): void;
 }
 
 /** A medium that the camera offers. */
@@ -103,6 +109,7 @@ const LIVE_EDGE_S = 1;
 
 export class Player {
   readonly #source: PlayerSource;
+  readonly #tracks: PlayerOptions['tracks'];
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #handlers: PlayerHandlers;
@@ -110,6 +117,8 @@ export class Player {
   #madeSink: Sink | null = null;
   /** Null of a live stream. */
   #stored: StoredPlayback | null = null;
+  /** Null until metadata come. */
+  #metadata: MetadataPresenter | null = null;
   #isImageSink = false;
   #awaitsSink = false;
   readonly #reconnect: Reconnect;
@@ -135,6 +144,7 @@ export class Player {
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
   constructor(options: PlayerOptions, handlers: PlayerHandlers) {
     this.#source = options.source;
+    this.#tracks = options.tracks;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#handlers = handlers;
@@ -258,10 +268,14 @@ export class Player {
     else if (this.#wantsPlay && this.#state === 'playing') this.#watchdog.start();
   }
 
+  /** Until the present connection shows something, what is on screen belongs to another time line. */
+  get #timeOnScreen(): number | null {
+    return this.#state === 'playing' || this.#state === 'paused' ? this.#sink.timeOnScreen : null;
+  }
+
   /** UTC at which the camera took the frame on screen, by its sender reports; null while unknown. */
   get currentDate(): Date | null {
-    // Until the present connection shows something, what is on screen belongs to another time line.
-    const time = this.#state === 'playing' || this.#state === 'paused' ? this.#sink.timeOnScreen : null;
+    const time = this.#timeOnScreen;
     const utc = time === null ? null : (this.#receiver?.utcAt(time) ?? null);
     return utc === null ? null : new Date(utc);
   }
@@ -358,10 +372,21 @@ export class Player {
       const transport = new WebSocketTransport(this.#source.webSocketUrl, { clock: this.#clock });
       const { url, credentials, tokens = null } = this.#source;
       receiver = new Receiver(
-        { transport, url, credentials, tokens, clock: this.#clock, logger: this.#logger },
+        {
+          transport,
+          url,
+          credentials,
+          tokens,
+          ...(this.#tracks === undefined ? {} : { tracks: this.#tracks }),
+          clock: this.#clock,
+          logger: this.#logger,
+        },
         {
           onDescription: (range) => this.#onDescription(range),
-          onPosition: () => this.#stored?.onPosition(),
+          onPosition: () => {
+            this.#metadata?.reset();
+            this.#stored?.onPosition();
+          },
           onTracks: (tracks, description) => this.#onTracks(tracks, description),
           onPacket: (track) => this.#onPacket(track),
           onAccessUnit: (track, unit, time) => this.#onAccessUnit(track, unit, time),
@@ -395,6 +420,7 @@ export class Player {
     this.#receiver?.close();
     this.#receiver = null;
     this.#stored?.disconnect();
+    this.#metadata?.reset();
     this.#awaitsSink = false;
     this.#awaitsFrame = false;
     this.#frameWait.abort();
@@ -409,6 +435,7 @@ export class Player {
       this.#setState('connecting');
       this.#connectedAt = this.#clock.now();
       this.#sink.reset();
+      this.#metadata?.reset();
       this.#awaitsFrame = true;
     }
     receiver.resume().then(
@@ -503,6 +530,12 @@ export class Player {
     }
     if (!this.#awaitsSink) this.#expect(tracks);
     this.#watchedKind = video === undefined ? 'audio' : 'video';
+    if (tracks.every(({ kind }) => kind === 'metadata')) {
+      this.#onFailure(
+        new StreamError('no-playable-track', 'The camera gives neither picture nor sound of what is wanted.'),
+      );
+      return;
+    }
     const config = video?.announcedConfig ?? null;
     if (config?.kind === 'video') this.#sink.prepare(config);
     this.#awaitsFrame = true;
@@ -514,6 +547,10 @@ export class Player {
   }
 
   #onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void {
+    if (track.kind === 'metadata') {
+      void this.#onMetadata(unit, time);
+      return;
+    }
     if (track.kind === this.#watchedKind) this.#watchdog.onFrame(time);
     if (unit.config !== null) {
       this.#codecs.set(track.media.index, unit.config.codec);
@@ -524,6 +561,18 @@ export class Player {
     if (track.kind === 'video') this.#sink.pushVideo(unit, time);
     else this.#sink.pushAudio(unit, time);
     if (this.#awaitsFrame && this.#wantsPlay) this.#awaitFrame();
+  }
+
+  async #onMetadata(unit: AccessUnit, time: number): Promise<void> {
+    const receiver = this.#receiver;
+    const code = await import('./metadata-presenter.js').catch(() => null);
+    if (code === null || receiver !== this.#receiver) return;
+    this.#metadata ??= new code.MetadataPresenter({
+      picture: () => ({ video: this.video, time: this.#timeOnScreen }),
+      utcAt: (at) => this.#receiver?.utcAt(at) ?? null,
+      onMetadata: (metadata) => this.#handlers.onMetadata?.(metadata),
+    });
+    await this.#metadata.push(unit, time);
   }
 
   /** Waits until something of the present connection is on screen, or would be if the page were visible. */

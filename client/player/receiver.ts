@@ -10,7 +10,7 @@ import type { AccessTokens } from '../rtsp/access-token.js';
 import { describedRange, type PlayResult, RtspSession } from '../rtsp/session.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
 import type { MediaPosition } from './media-position.js';
-import { TrackReceiver, type TrackReceiverHandlers } from './track-receiver.js';
+import { type TrackKind, TrackReceiver, type TrackReceiverHandlers, trackKindOf } from './track-receiver.js';
 
 /**
  * One connection to a camera: from its address to access units. Sets up the first video and the first audio track that it
@@ -27,6 +27,11 @@ export interface ReceiverOptions {
   credentials?: Credentials | null;
   /** For the proxy. */
   tokens?: AccessTokens | null;
+  /**
+   * What to receive, by the first medium that fits of each kind: `video`, `audio` or `metadata`, a place in the session
+   * description from 0 (`2`), or a payload format's name (`h265`). What comes first is preferred. Video and audio when absent.
+   */
+  tracks?: readonly string[];
   clock: Clock;
   logger?: Logger;
 }
@@ -71,6 +76,7 @@ export class Receiver {
   readonly #clock: Clock;
   readonly #handlers: ReceiverHandlers;
   readonly #session: RtspSession;
+  readonly #wanted: readonly string[];
   readonly #trackHandlers: TrackReceiverHandlers = {
     onAccessUnit: (track, unit, time) =>
       this.#handlers.onAccessUnit(track, unit, this.#position === null ? time : this.#position.reach(time)),
@@ -92,6 +98,7 @@ export class Receiver {
   constructor(options: ReceiverOptions, handlers: ReceiverHandlers) {
     this.#clock = options.clock;
     this.#handlers = handlers;
+    this.#wanted = options.tracks ?? ['video', 'audio'];
     this.#session = new RtspSession(
       {
         transport: options.transport,
@@ -188,20 +195,24 @@ export class Receiver {
     this.#session.close();
   }
 
-  /** The first medium of each kind that there is a depacketizer for, and its format. */
+  /** Of each kind the first medium that is wanted and that there is a depacketizer for, and its format. */
   #choose(description: SessionDescription): Choice[] {
     const choices: Choice[] = [];
-    for (const kind of ['video', 'audio']) {
+    const kinds = new Set<TrackKind>();
+    for (const wanted of this.#wanted) {
       for (const media of description.media) {
+        const kind = trackKindOf(media);
         // What the page would have to send: a backchannel.
-        if (media.kind !== kind || media.direction === 'sendonly') continue;
-        const format = media.formats.find(hasDepacketizer);
+        if (kinds.has(kind) || media.direction === 'sendonly') continue;
+        const isWanted = (format: MediaFormat) =>
+          [kind, String(media.index), format.encodingName.toLowerCase()].includes(wanted) && hasDepacketizer(format);
+        const format = media.formats.find(isWanted);
         if (format === undefined) continue;
+        kinds.add(kind);
         const depacketizer = loadDepacketizer(format);
         // A failure is met where it is awaited.
         depacketizer.catch(() => undefined);
         choices.push({ media, format, depacketizer });
-        break;
       }
     }
     if (choices.length > 0) return choices;
@@ -230,9 +241,12 @@ export class Receiver {
     if (tracks.length === 0) throw refusal;
     this.#tracks = tracks;
     for (const track of tracks) this.#byMedia[track.media.index] = track;
-    const audio = tracks.find(({ kind }) => kind === 'audio');
-    const video = tracks.find(({ kind }) => kind === 'video');
-    if (video !== undefined && audio !== undefined) video.reference = audio;
+    const trackOf = (kind: TrackKind) => tracks.find((track) => track.kind === kind) ?? null;
+    const audio = trackOf('audio');
+    const video = trackOf('video');
+    const metadata = trackOf('metadata');
+    if (video !== null) video.reference = audio;
+    if (metadata !== null) metadata.reference = video ?? audio;
   }
 
   #onRtp(mediaIndex: number, bytes: Uint8Array): void {
@@ -255,7 +269,9 @@ export class Receiver {
       if (rtpTimestamp !== null) this.#startTimestamps.set(mediaIndex, rtpTimestamp);
     }
     // Half an answer would put the tracks further apart than none.
-    if (!this.#tracks.every(({ media }) => this.#startTimestamps.has(media.index))) this.#startTimestamps.clear();
+    const isMissing = ({ kind, media }: TrackReceiver) =>
+      kind !== 'metadata' && !this.#startTimestamps.has(media.index);
+    if (this.#tracks.some(isMissing)) this.#startTimestamps.clear();
   }
 
   #anchor(track: TrackReceiver, ticks: number): void {
@@ -269,7 +285,8 @@ export class Receiver {
 
   #onGoodbye(track: TrackReceiver): void {
     this.#ended.add(track);
-    if (this.#ended.size === this.#tracks.length && !this.#closed) this.#handlers.onEnd();
+    const isEnded = (other: TrackReceiver) => other.kind === 'metadata' || this.#ended.has(other);
+    if (this.#tracks.every(isEnded) && !this.#closed) this.#handlers.onEnd();
   }
 
   #onClose(error: StreamError | null): void {

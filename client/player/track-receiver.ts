@@ -36,6 +36,13 @@ export interface TrackStats {
   framesDropped: number;
 }
 
+/** `metadata`: what a camera says of its picture (ONVIF). */
+export type TrackKind = 'video' | 'audio' | 'metadata';
+
+export function trackKindOf({ kind }: MediaDescription): TrackKind {
+  return kind === 'audio' ? kind : kind === 'application' ? 'metadata' : 'video';
+}
+
 export class TrackReceiver {
   readonly media: MediaDescription;
   readonly format: MediaFormat;
@@ -70,8 +77,8 @@ export class TrackReceiver {
     this.#depacketizer = new DepacketizerOfFormat(format, (unit) => this.#onAccessUnit(unit));
   }
 
-  get kind(): 'video' | 'audio' {
-    return this.media.kind === 'audio' ? 'audio' : 'video';
+  get kind(): TrackKind {
+    return trackKindOf(this.media);
   }
 
   /** The configuration by the session description alone, or null. */
