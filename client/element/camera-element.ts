@@ -36,6 +36,7 @@ export abstract class CameraElement extends MediaElement {
     disablePictureInPicture: { type: Boolean, reflect: true, useDefault: true, attribute: 'disablepictureinpicture' },
     latency: { converter: latencyConverter },
     wantedTracks: { attribute: 'tracks' },
+    recording: {},
     poster: { reflect: true, useDefault: true },
     label: { reflect: true, useDefault: true },
   };
@@ -51,6 +52,11 @@ export abstract class CameraElement extends MediaElement {
    * in `tracks` from 0, names of payload formats; separated by blanks. `video audio` when empty.
    */
   declare wantedTracks: string;
+  /**
+   * There: the source is a recorder (ONVIF replay). Says which part is wanted, as `start/end` in ISO 8601; either may be
+   * missing. Null: it is what it says it is.
+   */
+  declare recording: string | null;
   declare autoplay: boolean;
   declare controls: boolean;
   declare loop: boolean;
@@ -98,6 +104,7 @@ export abstract class CameraElement extends MediaElement {
       this.poster =
       this.label =
         '';
+    this.recording = null;
     this.autoplay = this.controls = this.loop = this.defaultMuted = this.disablePictureInPicture = false;
   }
 
@@ -251,7 +258,7 @@ export abstract class CameraElement extends MediaElement {
   };
 
   #currentSourceKey(): string {
-    return JSON.stringify([this.src, this.proxy, this.username, this.password, this.wantedTracks]);
+    return JSON.stringify([this.src, this.proxy, this.username, this.password, this.wantedTracks, this.recording]);
   }
 
   /** Loads if an attribute that says what to play has changed since. */
@@ -352,14 +359,22 @@ export abstract class CameraElement extends MediaElement {
 
   /** A browser without Media Source Extensions fails here. */
   #createPlayer(create: PlayerFactory, source: PlayerSource): ElementPlayer {
-    const { muted, volume, latency } = this;
+    const { muted, volume, latency, recording } = this;
     const tracks = this.wantedTracks?.toLowerCase().match(/[^\s,]+/g) ?? undefined;
     let player: ElementPlayer | null = null;
     /** A player that was closed has no more say. */
     const isCurrent = () => player === this.#player;
     try {
       player = create(
-        { source, container: this.screen, muted, volume, latency, tracks },
+        {
+          source,
+          container: this.screen,
+          muted,
+          volume,
+          latency,
+          tracks,
+          recording,
+        },
         {
           onStateChange: (state) => isCurrent() && this.#onStateChange(state),
           onVideoChange: (video) => isCurrent() && this.#adoptVideo(video),

@@ -386,9 +386,25 @@ export class StoredSink implements Sink {
   #release(): void {
     if (!this.#isHeld || this.#closed || this.#awaitsPosition) return;
     const isLast = this.#hasEnded && this.#mediaSource.readyState === 'ended';
-    if (!isLast && this.lead < MARGIN_S * Math.max(1, this.#rate)) return;
+    if (!isLast && this.lead < MARGIN_S * Math.max(1, this.#rate)) {
+      this.#skipGap();
+      return;
+    }
     this.#isHeld = false;
     this.video.playbackRate = this.#rate;
+  }
+
+  /** Where nothing was recorded, the picture goes on behind the gap. */
+  #skipGap(): void {
+    const { buffered, currentTime, seeking } = this.video;
+    if (seeking || this.#awaitsFirst || this.lead > START_GAP_S) return;
+    for (let index = 0; index < buffered.length; index++) {
+      const start = buffered.start(index);
+      if (start <= currentTime || buffered.end(index) - start < MARGIN_S) continue;
+      this.#jumps++;
+      this.video.currentTime = start;
+      return;
+    }
   }
 
   #onWaiting(): void {

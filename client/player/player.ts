@@ -11,9 +11,10 @@ import type { Sink, SinkHandlers, SinkStats } from '../playback/sink.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
 import { WebSocketTransport } from '../transport/websocket.js';
 import type { MediaPosition } from './media-position.js';
+import type { MediaRange } from './media-range.js';
 import type { MetadataPresenter } from './metadata-presenter.js';
 import type { OnvifMetadata } from './onvif-metadata.js';
-import { type MediaRange, Receiver } from './receiver.js';
+import { Receiver, type ReceiverOptions } from './receiver.js';
 import { Reconnect } from './reconnect.js';
 import type { StoredPlayback } from './stored-playback.js';
 import type { TrackReceiver, TrackStats } from './track-receiver.js';
@@ -58,6 +59,8 @@ export interface PlayerOptions {
   volume: number;
   /** As of the receiver; the picture's sound and video when absent. */
   tracks?: readonly string[] | undefined;
+  /** As of the receiver. */
+  recording?: string | null;
   clock?: Clock;
   logger?: Logger;
 }
@@ -109,7 +112,7 @@ const LIVE_EDGE_S = 1;
 
 export class Player {
   readonly #source: PlayerSource;
-  readonly #tracks: PlayerOptions['tracks'];
+  readonly #media: Pick<ReceiverOptions, 'tracks' | 'recording'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #handlers: PlayerHandlers;
@@ -144,11 +147,11 @@ export class Player {
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
   constructor(options: PlayerOptions, handlers: PlayerHandlers) {
     this.#source = options.source;
-    this.#tracks = options.tracks;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#handlers = handlers;
-    const { container, latency, muted, volume } = options;
+    const { container, latency, muted, volume, tracks, recording = null } = options;
+    this.#media = { ...(tracks && { tracks }), recording };
     if (mediaSourceConstructor() === null) throw mediaSourceMissing();
     this.#output = { container, latency, muted, volume };
     this.#reconnect = new Reconnect(this.#clock, () => this.#connect());
@@ -248,6 +251,13 @@ export class Player {
     return this.#stored?.position ?? null;
   }
 
+  /** From where to where a recording goes; null where there is none, or where it tells no time of day. */
+  get range(): { start: Date; end: Date } | null {
+    const { utc = null, start, end } = this.#stored?.range ?? {};
+    if (utc === null || start === undefined || end === undefined) return null;
+    return { start: new Date(utc + 1000 * start), end: new Date(utc + 1000 * end) };
+  }
+
   /** How many times as fast as they were taken pictures are shown: 1 of a live stream. */
   get playbackRate(): number {
     return this.#stored?.rate ?? 1;
@@ -271,6 +281,14 @@ export class Player {
   /** Until the present connection shows something, what is on screen belongs to another time line. */
   get #timeOnScreen(): number | null {
     return this.#state === 'playing' || this.#state === 'paused' ? this.#sink.timeOnScreen : null;
+  }
+
+  /** Goes to what was taken at this time; ignored where there is no `range`. */
+  seekTo(date: Date): void {
+    const { range } = this;
+    if (range !== null && this.#stored !== null) {
+      this.seek(this.#stored.range.start + (date.getTime() - range.start.getTime()) / 1000);
+    }
   }
 
   /** UTC at which the camera took the frame on screen, by its sender reports; null while unknown. */
@@ -372,15 +390,7 @@ export class Player {
       const transport = new WebSocketTransport(this.#source.webSocketUrl, { clock: this.#clock });
       const { url, credentials, tokens = null } = this.#source;
       receiver = new Receiver(
-        {
-          transport,
-          url,
-          credentials,
-          tokens,
-          ...(this.#tracks === undefined ? {} : { tracks: this.#tracks }),
-          clock: this.#clock,
-          logger: this.#logger,
-        },
+        { transport, url, credentials, tokens, ...this.#media, clock: this.#clock, logger: this.#logger },
         {
           onDescription: (range) => this.#onDescription(range),
           onPosition: () => {

@@ -10,6 +10,7 @@ import type { AccessTokens } from '../rtsp/access-token.js';
 import { describedRange, type PlayResult, RtspSession } from '../rtsp/session.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
 import type { MediaPosition } from './media-position.js';
+import type { MediaRange } from './media-range.js';
 import { type TrackKind, TrackReceiver, type TrackReceiverHandlers, trackKindOf } from './track-receiver.js';
 
 /**
@@ -32,14 +33,10 @@ export interface ReceiverOptions {
    * description from 0 (`2`), or a payload format's name (`h265`). What comes first is preferred. Video and audio when absent.
    */
   tracks?: readonly string[];
+  /** The media are a recorder's (ONVIF replay): the part that is wanted, as `start/end` in ISO 8601; either may be missing. */
+  recording?: string | null;
   clock: Clock;
   logger?: Logger;
-}
-
-/** From where to where stored media go, seconds of normal play time. */
-export interface MediaRange {
-  readonly start: number;
-  readonly end: number;
 }
 
 export interface ReceiverHandlers {
@@ -56,7 +53,7 @@ export interface ReceiverHandlers {
   onPacket?(track: TrackReceiver): void;
   /**
    * `time`: presentation time in seconds on a time line that all tracks share: from the start of play, or, of stored
-   * media, normal play time (RFC 2326, 3.6).
+   * media, their position (see MediaRange).
    */
   onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void;
   /** The camera has ended all tracks (RTCP BYE). The connection is still there. */
@@ -77,9 +74,17 @@ export class Receiver {
   readonly #handlers: ReceiverHandlers;
   readonly #session: RtspSession;
   readonly #wanted: readonly string[];
+  readonly #recording: string | null;
+  #range: MediaRange | null = null;
+  /** UTC of the start of play, by the camera's reply to PLAY; null when it does not say. */
+  #playUtc: number | null = null;
   readonly #trackHandlers: TrackReceiverHandlers = {
-    onAccessUnit: (track, unit, time) =>
-      this.#handlers.onAccessUnit(track, unit, this.#position === null ? time : this.#position.reach(time)),
+    onAccessUnit: (track, unit, time) => {
+      const position = this.#position;
+      this.#handlers.onAccessUnit(track, unit, position === null ? time : position.reach(time, track, unit));
+      if (position?.isLast(track, unit)) this.#onGoodbye(track);
+    },
+    onExtension: (track, extension, ticks) => this.#position?.onExtension(track, extension, ticks),
     onGoodbye: (track) => this.#onGoodbye(track),
     onFirstPacket: (track, ticks) => this.#anchor(track, ticks),
   };
@@ -99,12 +104,14 @@ export class Receiver {
     this.#clock = options.clock;
     this.#handlers = handlers;
     this.#wanted = options.tracks ?? ['video', 'audio'];
+    this.#recording = options.recording ?? null;
     this.#session = new RtspSession(
       {
         transport: options.transport,
         url: options.url,
         credentials: options.credentials ?? null,
         tokens: options.tokens ?? null,
+        require: this.#recording === null ? null : 'onvif-replay',
         clock: options.clock,
         logger: options.logger ?? silentLogger,
       },
@@ -129,7 +136,8 @@ export class Receiver {
     try {
       await this.#session.connect(signal);
       const description = await this.#session.describe(signal);
-      const position = this.#handlers.onDescription?.(mediaRangeOf(description));
+      this.#range = await this.#rangeOf(description);
+      const position = this.#handlers.onDescription?.(this.#range);
       // A failure is met where it is awaited.
       position?.catch(() => undefined);
       await this.#setUp(this.#choose(description), signal);
@@ -174,13 +182,19 @@ export class Receiver {
     });
   }
 
-  /** UTC in milliseconds of a time on the time line, by the camera's sender reports; null while unknown. */
+  /**
+   * UTC in milliseconds at which the camera took what has a time on the time line; null while unknown. Of a recording by
+   * its own times: the sender reports of stored media tell when they are sent. Of a live stream by the reply to PLAY, until two
+   * sender reports agree: that is one point of time, from which the camera's RTP clock drifts away.
+   */
   utcAt(time: number): number | null {
-    for (const track of this.#tracks) {
-      const utc = track.clock.isAnchored ? track.clock.utcAt(this.#position?.sinceStart(time) ?? time) : null;
-      if (utc !== null) return utc;
-    }
-    return null;
+    if (this.#range !== null) return this.#range.utc === null ? null : this.#range.utc + 1000 * time;
+    const clocks = this.#tracks
+      .map(({ clock }) => clock)
+      .filter(({ isAnchored, sender }) => isAnchored && sender?.isKnown);
+    const confirmed = clocks.find(({ sender }) => sender?.isConfirmed);
+    if (confirmed === undefined && this.#playUtc !== null) return this.#playUtc + 1000 * time;
+    return (confirmed ?? clocks[0])?.utcAt(time) ?? null;
   }
 
   /** Ends the session politely; never rejects. */
@@ -193,6 +207,14 @@ export class Receiver {
   close(): void {
     this.#stop();
     this.#session.close();
+  }
+
+  /** Of stored media, null for a live stream. */
+  async #rangeOf(description: SessionDescription): Promise<MediaRange | null> {
+    const end = describedRange(description)?.end ?? 'now';
+    if (this.#recording === null && end === 'now') return null;
+    const { mediaRangeOf } = await import('./media-range.js');
+    return mediaRangeOf(description, this.#recording, this.#clock.utc());
   }
 
   /** Of each kind the first medium that is wanted and that there is a depacketizer for, and its format. */
@@ -272,6 +294,8 @@ export class Receiver {
     const isMissing = ({ kind, media }: TrackReceiver) =>
       kind !== 'metadata' && !this.#startTimestamps.has(media.index);
     if (this.#tracks.some(isMissing)) this.#startTimestamps.clear();
+    const { range } = result;
+    this.#playUtc = range?.unit === 'clock' && this.#startTimestamps.size > 0 ? range.start : null;
   }
 
   #anchor(track: TrackReceiver, ticks: number): void {
@@ -326,12 +350,4 @@ export class Receiver {
     this.#cancelTick?.();
     this.#cancelTick = null;
   }
-}
-
-/** Of stored media, null for a live stream; a start that is not told is 0. */
-function mediaRangeOf(description: SessionDescription): MediaRange | null {
-  const range = describedRange(description);
-  if (range?.unit !== 'npt' || typeof range.end !== 'number') return null;
-  const start = typeof range.start === 'number' ? range.start : 0;
-  return range.end > start ? { start, end: range.end } : null;
 }

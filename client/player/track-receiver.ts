@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.js';
-import { parseRtpPacket } from '../../shared/rtp-packet.js';
+import { parseRtpPacket, type RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { TrackConfig } from '../codec/track-config.js';
@@ -16,6 +16,8 @@ export interface TrackReceiverHandlers {
   onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void;
   /** The camera has ended the track (RTCP BYE). */
   onGoodbye(track: TrackReceiver): void;
+  /** A packet has a header extension. `ticks`: its time, unwrapped. */
+  onExtension(track: TrackReceiver, extension: NonNullable<RtpPacket['extension']>, ticks: number): void;
   /** The track starts, or starts anew: its clock is to be anchored. `ticks`: the first packet's time, unwrapped. */
   onFirstPacket(track: TrackReceiver, ticks: number): void;
 }
@@ -105,6 +107,7 @@ export class TrackReceiver {
     const ticks = this.clock.timeline.unwrap(packet.timestamp);
     this.#reporter.onPacket(packet.ssrc, ticks, this.#time.now());
     if (!this.clock.isAnchored) this.#handlers.onFirstPacket(this, ticks);
+    if (packet.extension !== null) this.#handlers.onExtension(this, packet.extension, ticks);
     this.#depacketizer.push(packet, ticks, step.lost);
   }
 

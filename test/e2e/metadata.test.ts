@@ -7,10 +7,8 @@ import type { RtspPlayerElement } from '../../client/element/rtsp-player.js';
 import { H264Packetizer } from '../../shared/packetizer/h264.js';
 import { serializeInterleaved } from '../../shared/rtsp-message.js';
 import { startBrowser, type TestBrowser } from '../support/browser.js';
-import { runProgram } from '../support/child-process.js';
-import { readClip } from '../support/h264-clip.js';
 import { keeper } from '../support/keeper.js';
-import { FILM_BITS, makeNumberedFilm, readFilmFrame } from '../support/numbered-film.js';
+import { FILM_BITS, makeNumberedClip, readFilmFrame } from '../support/numbered-film.js';
 import { type PageServer, startPageServer } from '../support/page-server.js';
 import { waitForState } from '../support/player-page.js';
 import { type ProxyProcess, startProxy } from '../support/proxy.js';
@@ -43,16 +41,7 @@ before(
 
 /** Frames that say their number, and documents that name the frame they belong to; every other one packed. */
 async function startCamera(): Promise<ScriptedCamera> {
-  const film = await keep(
-    makeNumberedFilm({ seconds: SECONDS, frameRate: FRAME_RATE, keyInterval: FRAME_RATE }).then((file) => ({
-      ...file,
-      stop: () => file.remove(),
-    })),
-  );
-  const filters = 'h264_mp4toannexb,h264_metadata=aud=insert';
-  const path = `${film.path}.h264`;
-  await runProgram('ffmpeg', ['-v', 'error', '-i', film.path, '-c:v', 'copy', '-an', '-bsf:v', filters, path]);
-  const clip = readClip(await readFile(path), FRAME_RATE);
+  const clip = await makeNumberedClip({ seconds: SECONDS, frameRate: FRAME_RATE, keyInterval: FRAME_RATE });
   const sdp = [
     clipDescription(clip).trimEnd(),
     'm=application 0 RTP/AVP 107',
