@@ -7,7 +7,7 @@ import { hasSegmentWriter, loadSegmentWriter } from './container.js';
 import type { LatencyPolicy } from './latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
 import type { SourceBufferQueueHandlers } from './source-buffer-queue.js';
-import { createVideo, decodingError } from './video-element.js';
+import { createVideo, decodingError, ShownFrame } from './video-element.js';
 import { VideoFeed } from './video-feed.js';
 
 /**
@@ -35,6 +35,9 @@ export interface ExpectedTracks {
   readonly audio: boolean;
 }
 
+/** Browsers tell a frame's time in microseconds. */
+const ROUNDING_S = 0.001;
+
 export interface PresentationHandlers {
   /** The browser cannot go on with this presentation. Called once. */
   onError(error: StreamError): void;
@@ -44,6 +47,7 @@ export interface PresentationHandlers {
 
 export class Presentation {
   readonly video: HTMLVideoElement;
+  readonly #shown: ShownFrame;
   readonly #clock: Clock;
   readonly #handlers: PresentationHandlers;
   readonly #mediaSource: MediaSource;
@@ -81,6 +85,7 @@ export class Presentation {
     this.#mediaSource = new Constructor();
     this.#objectUrl = URL.createObjectURL(this.#mediaSource);
     this.video = createVideo(document);
+    this.#shown = new ShownFrame(this.video);
     const signal = this.#abort.signal;
     this.#mediaSource.addEventListener('sourceopen', () => this.#onOpen(), { signal });
     this.video.addEventListener('waiting', () => this.#onWaiting(), { signal });
@@ -163,7 +168,7 @@ export class Presentation {
 
   /** Source time, in seconds, of the frame on screen; null when there is none. */
   get timeOnScreen(): number | null {
-    return this.#videoFeed?.sourceAt(this.video.currentTime) ?? null;
+    return this.#videoFeed?.sourceAt(this.#shown.time + ROUNDING_S) ?? null;
   }
 
   /** Tells which tracks to wait for; without effect once the first unit was fed. */

@@ -9,7 +9,7 @@ import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
 import type { ExpectedTracks } from './presentation.js';
 import type { Sink, SinkHandlers, SinkOptions, SinkStats } from './sink.js';
 import { StoredFeed } from './stored-feed.js';
-import { createVideo, decodingError } from './video-element.js';
+import { createVideo, decodingError, ShownFrame } from './video-element.js';
 
 /**
  * Access units of stored media → a playing `<video>` whose own time is that of the media: `currentTime`, `duration`,
@@ -45,6 +45,7 @@ export interface StoredSinkOptions extends SinkOptions {
 
 export class StoredSink implements Sink {
   readonly video: HTMLVideoElement;
+  readonly #shown: ShownFrame;
   readonly #clock: Clock;
   readonly #handlers: SinkHandlers;
   readonly #mediaSource: MediaSource;
@@ -90,6 +91,7 @@ export class StoredSink implements Sink {
     this.#mediaSource = new Constructor();
     this.#objectUrl = URL.createObjectURL(this.#mediaSource);
     this.video = createVideo(options.container.ownerDocument);
+    this.#shown = new ShownFrame(this.video);
     this.video.muted = options.muted;
     this.video.volume = options.volume;
     const { signal } = this.#abort;
@@ -102,7 +104,7 @@ export class StoredSink implements Sink {
   }
 
   get timeOnScreen(): number | null {
-    return this.video.readyState >= this.video.HAVE_CURRENT_DATA && !this.video.seeking ? this.video.currentTime : null;
+    return this.video.readyState >= this.video.HAVE_CURRENT_DATA && !this.video.seeking ? this.#shown.time : null;
   }
 
   get muted(): boolean {

@@ -9,11 +9,11 @@ import { OnvifMetadata } from './onvif-metadata.js';
 
 /** So much before a frame's own time its documents are told with it. Seconds. */
 const SAME_FRAME_S = 0.005;
-/** So far behind the playhead no frame is waited for: there is none in a hidden page, nor where there is only sound. Seconds. */
+/** So far behind the picture no frame is waited for: there is none in a hidden page, nor where there is only sound. Seconds. */
 const LATE_S = 0.25;
 
 export interface MetadataPresenterOptions {
-  /** The `<video>` on screen, and its playhead on the time line that the documents share, seconds. */
+  /** The `<video>` on screen, and the time of its frame, on the time line that the documents share, seconds. */
   picture(): { readonly video: HTMLVideoElement; readonly time: number | null };
   /** UTC of a time, milliseconds since 1970. */
   utcAt(time: number): number | null;
@@ -55,8 +55,8 @@ export class MetadataPresenter {
       this.#waiting.shift();
       this.dropped++;
     }
-    const { video, time: playhead } = this.#options.picture();
-    if (playhead !== null) this.#tell(playhead - LATE_S);
+    const { video, time: onScreen } = this.#options.picture();
+    if (onScreen !== null) this.#tell(onScreen - LATE_S);
     this.#awaitFrame(video);
   }
 
@@ -69,11 +69,10 @@ export class MetadataPresenter {
   #awaitFrame(video: HTMLVideoElement): void {
     if (this.#waiting.length === 0 || video === this.#awaited) return;
     this.#awaited = video;
-    video.requestVideoFrameCallback((_now, { mediaTime }) => {
+    video.requestVideoFrameCallback(() => {
       if (this.#awaited === video) this.#awaited = null;
-      const { video: current, time: playhead } = this.#options.picture();
-      // The playhead may have gone on since the frame was handed over.
-      if (playhead !== null && current === video) this.#tell(playhead - (video.currentTime - mediaTime) + SAME_FRAME_S);
+      const { video: current, time } = this.#options.picture();
+      if (time !== null) this.#tell(time + SAME_FRAME_S);
       this.#awaitFrame(current);
     });
   }

@@ -9,18 +9,12 @@ import { MAX_UNPACKED_METADATA_BYTES, MAX_WAITING_METADATA } from '../../../shar
 /** A picture whose frames a test lets pass. */
 class FakePicture {
   time: number | null = null;
-  #callbacks: ((now: number, metadata: { mediaTime: number }) => void)[] = [];
-  video = {
-    currentTime: 0,
-    requestVideoFrameCallback: (callback: (now: number, metadata: { mediaTime: number }) => void) =>
-      this.#callbacks.push(callback),
-  };
+  #callbacks: (() => void)[] = [];
+  video = { requestVideoFrameCallback: (callback: () => void) => this.#callbacks.push(callback) };
 
-  /** Its own times are 50 s behind those of the documents; the playhead is somewhat ahead of the frame. */
   show(time: number): void {
-    this.time = time + 0.03;
-    this.video.currentTime = this.time - 50;
-    for (const callback of this.#callbacks.splice(0)) callback(0, { mediaTime: time - 50 });
+    this.time = time;
+    for (const callback of this.#callbacks.splice(0)) callback();
   }
 
   get waiters(): number {
