@@ -1,6 +1,8 @@
 // A camera made for load: serves the same made-up H.264 to any number of viewers, in a process of its own.
 //   /live    25 frames a second at the asked rate, each frame spread over four writes
 //   /flood   600 MB as quickly as the viewer takes them
+//   /quiet   nothing at all
+// Each frame of /live says in its first packet when it was made, so that viewers can tell its delay.
 // Takes JSON { bitsPerSecond }; prints "listening on PORT".
 
 import { randomFillSync } from 'node:crypto';
@@ -61,6 +63,7 @@ class FrameMaker {
       bytes[at + 16] = 0x60 | 28;
       bytes[at + 17] = (isKeyFrame ? 5 : 1) | (i === 0 ? 0x80 : 0) | (i === packets - 1 ? 0x40 : 0);
       this.#noise.copy(bytes, at + OVERHEAD_BYTES, i * payloadBytes, (i + 1) * payloadBytes);
+      if (i === 0) bytes.writeDoubleBE(performance.timeOrigin + performance.now(), at + OVERHEAD_BYTES);
       at += OVERHEAD_BYTES + payloadBytes;
     }
     this.#frame++;
@@ -126,7 +129,7 @@ function answer(socket: Socket, request: RtspRequest): void {
   socket.write(serializeResponse({ status: 200, headers, body }));
   if (request.method !== 'PLAY') return;
   if (request.url.includes('/flood')) flood(socket);
-  else newViewers.add(socket);
+  else if (!request.url.includes('/quiet')) newViewers.add(socket);
 }
 
 const server = createServer((socket) => {

@@ -3,15 +3,34 @@
 
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { RtspReader } from '../../shared/rtsp-reader.js';
 import type { LoadReport, LoadViewersOptions } from './load.js';
 
 const options = JSON.parse(process.argv[2] ?? '{}') as LoadViewersOptions;
 const REPORT_MS = 200;
+/** So many of them look at what they get, and tell the frames' delay. */
+const SAMPLED_VIEWERS = 8;
 
 let bytes = 0;
 let playing = 0;
 let closed = 0;
 let longestGapMs = 0;
+let delaysMs: number[] = [];
+/** Interleaved frames carry an RTP header, FU-A's two bytes, and in a frame's first packet the time of its making. */
+const TIME_OFFSET = 12 + 2;
+
+/** Reads the delay of each frame out of what a viewer is sent. */
+function delayReader(): RtspReader {
+  return new RtspReader({
+    onMessage() {},
+    onInterleavedFrame(_channel, payload) {
+      if (((payload[13] ?? 0) & 0x80) === 0 || payload.length < TIME_OFFSET + 8) return;
+      const madeAt = new DataView(payload.buffer, payload.byteOffset).getFloat64(TIME_OFFSET);
+      delaysMs.push(performance.timeOrigin + performance.now() - madeAt);
+    },
+    onError() {},
+  });
+}
 
 /** One WebSocket message from a client (RFC 6455, 5.2), masked with zeros. */
 function clientFrame(opcode: number, payload: Uint8Array): Buffer {
@@ -38,8 +57,11 @@ class Viewer {
   #cseq = 0;
   #isPlaying = false;
   #lastDataMs = 0;
+  bytes = 0;
+  readonly #delays: RtspReader | null;
 
-  constructor() {
+  constructor(isSampled: boolean) {
+    this.#delays = isSampled ? delayReader() : null;
     const { port, path, rtspUrl, subprotocol } = options;
     this.#requests = [
       `DESCRIBE ${rtspUrl}`,
@@ -81,6 +103,7 @@ class Viewer {
   #noteMedia(length: number): void {
     const now = performance.now();
     bytes += length;
+    this.bytes += length;
     longestGapMs = Math.max(longestGapMs, now - this.#lastDataMs);
     this.#lastDataMs = now;
   }
@@ -95,6 +118,7 @@ class Viewer {
         at += part.length;
         if (this.#isPing) this.#socket.write(clientFrame(10, part));
         else if (!this.#isPlaying) this.#onText(part);
+        else this.#delays?.push(part);
         continue;
       }
       this.#pending =
@@ -159,10 +183,12 @@ class Viewer {
   }
 }
 
-for (let i = 0; i < options.count; i++) new Viewer();
+const viewers = Array.from({ length: options.count }, (_, index) => new Viewer(index < SAMPLED_VIEWERS));
 setInterval(() => {
-  const report: LoadReport = { bytes, playing, closed, longestGapMs };
+  const bytesOfEach = viewers.map((viewer) => viewer.bytes);
+  const report: LoadReport = { bytes, playing, closed, longestGapMs, bytesOfEach, delaysMs };
   longestGapMs = 0;
+  delaysMs = [];
   process.stdout.write(`${JSON.stringify(report)}\n`);
 }, REPORT_MS);
 process.stdin.on('end', () => process.exit()).resume();

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { claims, hs256, secret } from '../proxy/authorization/tokens.js';
 import { type LineProcess, startLineProcess } from '../support/child-process.js';
 import { type ProxyProcess, startProxy } from '../support/proxy.js';
 import { startTunnel } from './tunnel-process.js';
@@ -26,6 +27,10 @@ export interface LoadReport {
   closed: number;
   /** The longest that any of them went without data since the last report. */
   longestGapMs: number;
+  /** Received since they play, by each viewer. */
+  bytesOfEach: number[];
+  /** From the making of a frame to its first packet's arrival, of the sampled viewers since the last report. */
+  delaysMs: number[];
 }
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -49,6 +54,9 @@ export interface LoadViewers {
   /** The longest gap that any of them had since `resetGap` (or the start). */
   readonly longestGapMs: number;
   resetGap(): void;
+  /** Of frames since `resetDelays` (or the start). */
+  readonly delaysMs: readonly number[];
+  resetDelays(): void;
   stop(): Promise<void>;
 }
 
@@ -60,12 +68,14 @@ export async function startLoadViewers(options: LoadViewersOptions): Promise<Loa
     script('./load-viewers.ts'),
     JSON.stringify(options),
   ]);
-  let report: LoadReport = { bytes: 0, playing: 0, closed: 0, longestGapMs: 0 };
+  let report: LoadReport = { bytes: 0, playing: 0, closed: 0, longestGapMs: 0, bytesOfEach: [], delaysMs: [] };
   let longestGapMs = 0;
+  let delaysMs: number[] = [];
   child.onLine((line) => {
     if (!line.startsWith('{')) return;
     report = JSON.parse(line) as LoadReport;
     longestGapMs = Math.max(longestGapMs, report.longestGapMs);
+    delaysMs.push(...report.delaysMs);
   });
   try {
     await child.waitForLine((line) => (line === 'playing' ? true : null), 30_000);
@@ -83,12 +93,21 @@ export async function startLoadViewers(options: LoadViewersOptions): Promise<Loa
     resetGap() {
       longestGapMs = 0;
     },
+    get delaysMs() {
+      return delaysMs;
+    },
+    resetDelays() {
+      delaysMs = [];
+    },
     stop: () => child.kill(),
   };
 }
 
-/** The proxies that are compared: ours as a raw tunnel and with a camera by name, the bare relay, the peer's. */
-export type LoadProxyName = 'bare relay' | 'ours, raw tunnel' | 'ours, named camera' | 'peer';
+/**
+ * The proxies that are compared: ours as a raw tunnel, with a camera by name, and with tokens, metrics and logs beside that;
+ * the bare relay, the peer's.
+ */
+export type LoadProxyName = 'bare relay' | 'ours, raw tunnel' | 'ours, named camera' | 'ours, everything on' | 'peer';
 
 export interface LoadProxy {
   readonly name: LoadProxyName;
@@ -99,7 +118,7 @@ export interface LoadProxy {
 }
 
 /** The mounts of load-camera.ts. */
-export type LoadMount = 'live' | 'flood';
+export type LoadMount = 'live' | 'flood' | 'quiet';
 
 /** @param ports - which camera serves which mount */
 export async function startLoadProxy(
@@ -124,12 +143,35 @@ export async function startLoadProxy(
     };
   }
   const mounts = Object.keys(ports) as LoadMount[];
+  const args = mounts.flatMap((mount) => [
+    ...['--camera', `${mount}=rtsp://${target(mount)}/${mount}`],
+    ...['--allow', target(mount)],
+  ]);
+  const isFull = name === 'ours, everything on';
   const proxy: ProxyProcess = await startProxy({
-    args: mounts.flatMap((mount) => [
-      ...['--camera', `${mount}=rtsp://${target(mount)}/${mount}`],
-      ...['--allow', target(mount)],
-    ]),
+    args: [
+      ...args,
+      // Of one address and one holder of a token, as many as the bench wants.
+      ...['--limit-handshakes', '10000', '--limit-connections-per-address', '10000'],
+      ...['--limit-connections-per-viewer', '10000', '--limit-connections-per-camera', '10000'],
+      ...(isFull
+        ? ['--jwt-secret', 'env:TOKEN_SECRET', '--metrics', '--log-level', 'info', '--log-format', 'json']
+        : []),
+    ],
+    env: { TOKEN_SECRET: secret },
   });
+  const query = isFull ? `?token=${hs256(claims(['*']))}` : '';
+  // As a Prometheus would, only more often.
+  const scrape = isFull
+    ? setInterval(
+        () =>
+          void fetch(`${proxy.origin}/metrics`).then(
+            (r) => r.text(),
+            () => {},
+          ),
+        1_000,
+      )
+    : null;
   return {
     name,
     pid: proxy.pid,
@@ -138,9 +180,12 @@ export async function startLoadProxy(
       subprotocol: 'rtsp.onvif.org',
       ...(name === 'ours, raw tunnel'
         ? { path: '/rtsp', ...direct(mount) }
-        : { path: `/rtsp/${mount}`, rtspUrl: `rtsp://${mount}/`, control: '0' }),
+        : { path: `/rtsp/${mount}${query}`, rtspUrl: `rtsp://${mount}/`, control: '0' }),
     }),
-    stop: () => proxy.kill(),
+    stop: () => {
+      if (scrape !== null) clearInterval(scrape);
+      return proxy.kill();
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-// benchmark: processor time that a proxy takes for what it carries, 100 viewers at 4 Mbit/s
+// benchmark: processor time that a proxy takes for what it carries, 100 viewers at 4 Mbit/s; delay, and who gets how much
 
 import { parseArgs } from 'node:util';
 import { delay } from '../support/child-process.js';
@@ -11,7 +11,7 @@ import {
   startLoadViewers,
 } from './load.js';
 import { printTable, say, watchMachine } from './report.js';
-import { median } from './statistics.js';
+import { median, quantile } from './statistics.js';
 
 /*
  * Camera, proxy and viewers are processes of their own. Each viewer has its own connection through the proxy; each frame
@@ -22,6 +22,7 @@ import { median } from './statistics.js';
 const { values: options } = parseArgs({
   options: {
     viewers: { type: 'string' },
+    mbits: { type: 'string', default: '4' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     only: { type: 'string', multiple: true },
@@ -30,18 +31,28 @@ const { values: options } = parseArgs({
   },
 });
 
-const VIEWER_BITS_PER_SECOND = 4_000_000;
+const VIEWER_BITS_PER_SECOND = Number(options.mbits) * 1_000_000;
 const SETTLE_MS = 2_000;
 const viewers = Number(options.viewers ?? (options.quick ? 20 : 100));
 const rounds = Number(options.rounds ?? (options.quick ? 3 : 7));
 const seconds = Number(options.seconds ?? (options.quick ? 3 : 5));
-const allNames: LoadProxyName[] = ['bare relay', 'ours, raw tunnel', 'ours, named camera', 'peer'];
+const allNames: LoadProxyName[] = [
+  'bare relay',
+  'ours, raw tunnel',
+  'ours, named camera',
+  'ours, everything on',
+  'peer',
+];
 const names = allNames.filter((name) => options.only?.some((part) => name.includes(part)) ?? true);
 
 interface Cost {
   secondsPerGigabyte: number;
   /** Share of what the camera sent in that time that reached the viewers. */
   delivered: number;
+  /** From the camera's write to the viewer's read, of 99 in 100 frames. */
+  delayMs: number;
+  /** What the slowest viewer received, to the one in the middle. */
+  slowest: number;
   load: number;
 }
 
@@ -52,14 +63,22 @@ async function measure(name: LoadProxyName, camera: LoadCamera): Promise<Cost> {
     try {
       await delay(SETTLE_MS);
       const readLoad = watchMachine();
-      const startBytes = crowd.report.bytes;
+      const { bytes: startBytes, bytesOfEach: startOfEach } = crowd.report;
+      crowd.resetDelays();
       const startSeconds = processorSeconds(proxy.pid);
       const startMs = performance.now();
       await delay(seconds * 1000);
       const bytes = crowd.report.bytes - startBytes;
       const used = processorSeconds(proxy.pid) - startSeconds;
       const sent = (viewers * VIEWER_BITS_PER_SECOND * (performance.now() - startMs)) / 8000;
-      return { secondsPerGigabyte: (used / bytes) * 1e9, delivered: bytes / sent, load: readLoad() };
+      const ofEach = crowd.report.bytesOfEach.map((total, index) => total - (startOfEach[index] ?? 0));
+      return {
+        secondsPerGigabyte: (used / bytes) * 1e9,
+        delivered: bytes / sent,
+        delayMs: quantile(crowd.delaysMs, 0.99),
+        slowest: Math.min(...ofEach) / median(ofEach),
+        load: readLoad(),
+      };
     } finally {
       await crowd.stop();
     }
@@ -88,12 +107,14 @@ async function main(): Promise<void> {
   const ratio = (all: readonly Cost[], to: readonly Cost[]) =>
     median(all.map((cost, i) => cost.secondsPerGigabyte / (to[i]?.secondsPerGigabyte ?? Number.NaN)));
   printTable(
-    `Processor time for what is carried: ${viewers} viewers at 4 Mbit/s, each frame in four writes; median of ${rounds}`,
+    `Processor time for what is carried: ${viewers} viewers at ${options.mbits} Mbit/s, each frame in four writes; median of ${rounds}`,
     [...costs].map(([name, all]) => ({
       proxy: name,
       'CPU s/GB': median(all.map(({ secondsPerGigabyte }) => secondsPerGigabyte)),
       'to the bare relay': ratio(all, bare),
       'to the peer': ratio(all, peer),
+      'p99 delay ms': median(all.map(({ delayMs }) => delayMs)),
+      'slowest viewer to median': median(all.map(({ slowest }) => slowest)),
       'delivered %': Math.round(median(all.map(({ delivered }) => delivered)) * 100),
       'machine busy': `${Math.round(median(all.map(({ load }) => load)) * 100)} %`,
     })),
@@ -101,7 +122,9 @@ async function main(): Promise<void> {
 }
 
 if (options.help) {
-  say('npm run bench -- proxy-cost [--viewers N] [--rounds N] [--seconds N] [--only PART-OF-NAME]… [--quick]');
+  say(
+    'npm run bench -- proxy-cost [--viewers N] [--mbits N] [--rounds N] [--seconds N] [--only PART-OF-NAME]… [--quick]',
+  );
 } else {
   await main();
 }
