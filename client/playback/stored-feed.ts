@@ -35,6 +35,8 @@ export class StoredFeed {
   #begins = true;
   /** Where sound has to begin after a jump, seconds; null: wherever it does. */
   #startAt: number | null = null;
+  /** Frames before the one held that have its time. */
+  #atOnce = 0;
   silentUnits = 0;
   /** Units that came for a place that was taken already. */
   #late = 0;
@@ -98,8 +100,16 @@ export class StoredFeed {
     this.#queue.close();
   }
 
-  #pushVideo(unit: AccessUnit, presentationTime: number, decodeTime: number): void {
+  /**
+   * GStreamer's server begins a position between two key frames with those that lead up to it, all at one time: they get a tick
+   * each, since a frame takes the place of another at its time.
+   */
+  #pushVideo(unit: AccessUnit, time: number, timeOfDecoding: number): void {
     const held = this.#held;
+    const isAtOnce = held !== null && !this.#begins && held.unit.presentationTime === unit.presentationTime;
+    this.#atOnce = isAtOnce ? this.#atOnce + 1 : 0;
+    const presentationTime = time + this.#atOnce;
+    const decodeTime = timeOfDecoding + this.#atOnce;
     const step = held === null ? 0 : decodeTime - held.decodeTime;
     if (held !== null) {
       if (step > 0 && step <= MAX_DURATION_S * this.#timescale) this.#duration = step;

@@ -35,6 +35,8 @@ const MAX_HELD_UNITS = 2_000;
 const VIDEO_CLOCK_RATE = 90_000;
 /** So near to each other two times are the same frame's. Seconds. */
 const SAME_TIME_S = 0.001;
+/** Behind the first frame, those that lead up to a position are still shown before the playhead (see StoredFeed). Seconds. */
+const LEADING_UP_S = 0.003;
 /** Sound may begin this much after the picture: the browser starts all the same. Seconds. */
 const START_GAP_S = 0.1;
 
@@ -312,7 +314,7 @@ export class StoredSink implements Sink {
     this.#soundStart = time;
     const isOnItsWay = this.#target === null;
     this.#target = null;
-    const position = Math.max(0, Math.min(time, this.#duration));
+    const position = Math.max(0, Math.min(time + LEADING_UP_S, this.#duration));
     // A page that asked for a seek waits for its end, also of one to where the playhead is.
     if (isOnItsWay && Math.abs(this.video.currentTime - position) < SAME_TIME_S) return;
     this.#jumps++;

@@ -283,7 +283,10 @@ export class Receiver {
   #onPlay(result: PlayResult): void {
     if (this.#position?.onPlay(result, this.#tracks) === true) return;
     if (this.#position !== null) this.#handlers.onPosition?.();
-    for (const track of this.#tracks) track.reset();
+    for (const track of this.#tracks) {
+      const start = result.rtpInfo.find(({ mediaIndex }) => mediaIndex === track.media.index);
+      track.reset(start?.sequenceNumber ?? null);
+    }
     this.#ended.clear();
     this.#firstArrival = Number.NaN;
     this.#startTimestamps.clear();

@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/clock.js';
+import { MAX_OLD_PACKETS } from '../../shared/limits.js';
 import { parseRtpPacket, type RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
@@ -59,6 +60,8 @@ export class TrackReceiver {
   #otherSsrc: number | null = null;
   /** The track that this one is to be in step with. */
   reference: TrackReceiver | null = null;
+  /** Packets below this number are of what was played before; null once one has come that is not. */
+  #firstSequence: number | null = null;
   #packets = 0;
   #bytes = 0;
   #discarded = 0;
@@ -93,6 +96,10 @@ export class TrackReceiver {
     const packet = parseRtpPacket(bytes);
     // Geovision sends packets of payload type 50 that reuse the video's sequence numbers.
     if (packet === null || packet.payloadType !== this.format.payloadType || !this.#follows(packet.ssrc)) {
+      this.#discarded++;
+      return;
+    }
+    if (this.#isOld(packet.sequenceNumber)) {
       this.#discarded++;
       return;
     }
@@ -136,8 +143,13 @@ export class TrackReceiver {
     return this.#reporter.poll(this.#time.now());
   }
 
-  /** What comes next does not go on from what came before: a new PLAY. */
-  reset(): void {
+  /**
+   * What comes next does not go on from what came before: a new PLAY.
+   * @param firstSequence - number of its first packet, by RTP-Info
+   */
+  reset(firstSequence: number | null): void {
+    // Some say 0 or 1 whatever they send.
+    this.#firstSequence = firstSequence !== null && firstSequence > 1 ? firstSequence : null;
     this.#ssrc = null;
     this.#sequence.reset();
     this.#restart();
@@ -155,6 +167,15 @@ export class TrackReceiver {
       keyFramesReceived: keyFrames,
       framesDropped: droppedAccessUnits,
     };
+  }
+
+  /** GStreamer's server sends more than a hundred packets of the old position after the PLAY for the new one. */
+  #isOld(sequenceNumber: number): boolean {
+    if (this.#firstSequence === null) return false;
+    const behind = (this.#firstSequence - sequenceNumber) & 0xffff;
+    if (behind > 0 && behind <= MAX_OLD_PACKETS) return true;
+    this.#firstSequence = null;
+    return false;
   }
 
   /** Some cameras send a wrong SSRC at the start; old live555 mixes in packets of a dead session. */

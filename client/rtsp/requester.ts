@@ -50,8 +50,8 @@ export interface ServerRequestAnswer {
 export interface RequesterHandlers {
   /** Called synchronously; the payload may be held. */
   onInterleavedFrame(channel: number, payload: Uint8Array): void;
-  /** A request of the server, to be answered at once. */
-  onServerRequest(request: RtspRequest): ServerRequestAnswer;
+  /** A request of the server, to be answered soon. */
+  onServerRequest(request: RtspRequest): Promise<ServerRequestAnswer>;
   /** After each piece of data that was received and read. */
   onDataRead(): void;
   /** The connection has ended, once, if it was ever open; null when `close` ended it. Every request is settled by then. */
@@ -277,7 +277,7 @@ export class Requester {
   }
 
   #onMessage(message: RtspMessage): void {
-    if (message.kind === 'request') this.#onServerRequest(message);
+    if (message.kind === 'request') void this.#onServerRequest(message);
     else if (message.status >= 200) this.#onResponse(message);
     // 1xx: the real response follows (RFC 2326, 7.1.1).
   }
@@ -309,14 +309,17 @@ export class Requester {
     return this.#sent.findIndex((request) => request.settle !== null);
   }
 
-  #onServerRequest(request: RtspRequest): void {
+  /** Never rejects. */
+  async #onServerRequest(request: RtspRequest): Promise<void> {
     const now = this.#clock.now();
     if (now - this.#serverRequestWindowMs >= 1000) {
       this.#serverRequestWindowMs = now;
       this.#serverRequestsInWindow = 0;
     }
     if (++this.#serverRequestsInWindow > MAX_SERVER_REQUESTS_PER_SECOND) return;
-    const { status, headers = [], afterwards } = this.#handlers.onServerRequest(request);
+    const answer = await this.#handlers.onServerRequest(request).catch(() => null);
+    if (answer === null) return;
+    const { status, headers = [], afterwards } = answer;
     const all = new RtspHeaders();
     const cseq = request.headers.get('CSeq');
     if (cseq !== null) all.append('CSeq', cseq);

@@ -18,7 +18,6 @@ import { InterleavedChannels, type InterleavedChannelsStats } from './interleave
 import { KeepAlive } from './keep-alive.js';
 import { mergePlayResults, type PlayResult, parsePlayResult, type SetUpMedium } from './play-result.js';
 import { Requester } from './requester.js';
-import { answerServerRequest } from './server-requests.js';
 import { isSuccess } from './status.js';
 
 /**
@@ -146,11 +145,13 @@ export class RtspSession {
       ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
       handlers: {
         onInterleavedFrame: (channel, payload) => this.#channels.push(channel, payload),
-        onServerRequest: (request) =>
-          answerServerRequest(request, {
+        onServerRequest: async (request) => {
+          const { answerServerRequest } = await import('./server-requests.js');
+          return answerServerRequest(request, {
             onRedirect: (location) => void this.#onServerRedirect(location),
             onTeardown: () => this.#fail(new StreamError('connection-closed', 'The camera has ended the session.')),
-          }),
+          });
+        },
         onDataRead: () => this.#keepAlive.poll(),
         onClose: (error) => this.#onClose(error),
       },

@@ -148,6 +148,21 @@ for (const name of ['plain', 'reordered']) {
   });
 }
 
+test('seeks to a place between two key frames, where the server sends what leads up to it', {
+  timeout: 60_000,
+}, async () => {
+  const tab = await open('plain');
+  await waitForState(tab.page, ['playing']);
+  await tab.page.$eval('rtsp-player', (node) => (node as RtspPlayerElement).pause());
+  for (const target of [27.0004, 15.006, 8.0002]) {
+    // Behind a key frame of the picture, but not of the sound: the server names the time of a sound packet before.
+    const found = await seek(tab.page, target);
+    assertSame(found);
+    assert.ok(Math.abs(found.time - target) < 1.1, `${found.time} for ${target}`);
+  }
+  await tab.close();
+});
+
 test('seeks that pile up end at the last one', { timeout: 60_000 }, async () => {
   const tab = await open('plain');
   await waitForState(tab.page, ['playing']);

@@ -12,8 +12,8 @@ export interface MediaFileOptions {
   bFrames?: number;
   /** Default: H.264. */
   codec?: 'h264' | 'h265';
-  /** AAC, stereo, 48 kHz. */
-  audio?: boolean;
+  /** AAC, stereo, 48 kHz: a tone, or noise, of which no two packets are the same. */
+  audio?: boolean | 'noise';
 }
 
 export interface MediaFile {
@@ -31,11 +31,13 @@ export async function makeMediaFile(options: MediaFileOptions = {}): Promise<Med
   const { seconds = 4, frameRate = 25, keyInterval = 25, bFrames = 0, codec = 'h264', audio = false } = options;
   const folder = await mkdtemp(join(tmpdir(), 'rtsp-media-'));
   const path = join(folder, 'clip.mp4');
+  const sound =
+    audio === 'noise' ? 'anoisesrc=sample_rate=48000:duration' : 'sine=frequency=440:sample_rate=48000:duration';
   await runProgram('ffmpeg', [
     ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=320x180:rate=${frameRate}:duration=${seconds}`],
-    ...(audio ? ['-f', 'lavfi', '-i', `sine=frequency=440:sample_rate=48000:duration=${seconds}`, '-ac', '2'] : []),
+    ...(audio === false ? [] : ['-f', 'lavfi', '-i', `${sound}=${seconds}`, '-ac', '2']),
     ...['-pix_fmt', 'yuv420p', '-g', `${keyInterval}`, '-bf', `${bFrames}`, ...encoders[codec]],
-    ...(audio ? ['-c:a', 'aac', '-b:a', '96k'] : []),
+    ...(audio === false ? [] : ['-c:a', 'aac', '-b:a', '96k']),
     ...['-movflags', '+faststart', path],
   ]);
   return { path, remove: () => rm(folder, { recursive: true, force: true }) };
@@ -49,6 +51,21 @@ export function frameHashes(input: string, extra: readonly string[] = []): Promi
 /** Hash of every packet of a stream (`a:0`), as it is in the file. */
 export function packetHashes(input: string, stream: string): Promise<string[]> {
   return streamHashes(input, stream, ['-c', 'copy']);
+}
+
+/** The presentation time of every packet of a stream, seconds, by its hash (MD5). */
+export async function packetTimes(input: string, stream: string): Promise<Map<string, number>> {
+  const text = await runProgram('ffprobe', [
+    ...['-v', 'error', '-select_streams', stream, '-show_data_hash', 'MD5'],
+    ...['-show_entries', 'packet=pts_time,data_hash', '-of', 'csv=p=0', input],
+  ]);
+  const lines = text.split('\n').filter((line) => line !== '');
+  return new Map(
+    lines.map((line) => {
+      const [time = '', hash = ''] = line.split(',');
+      return [hash.replace('MD5:', '').toLowerCase(), Number(time)];
+    }),
+  );
 }
 
 async function streamHashes(

@@ -47,7 +47,7 @@ async function openRequester(handlers: Partial<RequesterHandlers> = {}) {
     userAgent: 'test',
     handlers: {
       onInterleavedFrame: () => {},
-      onServerRequest: () => ({ status: 501 }),
+      onServerRequest: async () => ({ status: 501 }),
       onDataRead: () => {},
       onClose: (error) => closes.push(error),
       ...handlers,
@@ -207,7 +207,7 @@ test('a refusal that comes before open has gone on (a proxy’s close code) reje
     userAgent: 'test',
     handlers: {
       onInterleavedFrame: () => {},
-      onServerRequest: () => ({ status: 501 }),
+      onServerRequest: async () => ({ status: 501 }),
       onDataRead: () => {},
       onClose: (error) => closes.push(error),
     },
