@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'puppeteer-core';
 import type { RtspPlayerElement } from '../../client/element/rtsp-player.js';
 import { startBrowser, type TestBrowser, type TestPage } from '../support/browser.js';
@@ -66,8 +67,42 @@ interface OnScreen {
   frame: number;
 }
 
+/** What the page gives, or, when it gives nothing for long, an error that says what state the player is in. */
+async function bounded<T>(page: Page, what: string, result: Promise<T>): Promise<T> {
+  const silence = new AbortController();
+  const stuck = delay(30_000, undefined, { signal: silence.signal }).then(async () => {
+    const report = await page.$eval('rtsp-player', (node) => {
+      const player = node as RtspPlayerElement;
+      const { state, paused, seeking, currentTime, readyState, buffered, video } = player;
+      const ranges = Array.from({ length: buffered.length }, (_, i) => [buffered.start(i), buffered.end(i)]);
+      const stats = player.getStats();
+      return JSON.stringify({
+        state,
+        paused,
+        seeking,
+        currentTime,
+        readyState,
+        ranges,
+        rate: video?.playbackRate,
+        stats,
+      });
+    });
+    throw new Error(`${what} has not come: ${report}`);
+  });
+  try {
+    return await Promise.race([result, stuck]);
+  } finally {
+    silence.abort();
+    stuck.catch(() => undefined);
+  }
+}
+
 /** The time and the number of the frame that is drawn next. */
 function nextFrame(page: Page): Promise<OnScreen> {
+  return bounded(page, 'A frame', pageFrame(page));
+}
+
+function pageFrame(page: Page): Promise<OnScreen> {
   return page.$eval(
     'rtsp-player',
     (node, bits) => {
@@ -85,6 +120,10 @@ function nextFrame(page: Page): Promise<OnScreen> {
 
 /** Sets `currentTime`, and waits until the new position is on screen. */
 function seek(page: Page, position: number): Promise<OnScreen & { events: string[] }> {
+  return bounded(page, `The end of a seek to ${position}`, pageSeek(page, position));
+}
+
+function pageSeek(page: Page, position: number): Promise<OnScreen & { events: string[] }> {
   return page.$eval(
     'rtsp-player',
     async (node, target, bits) => {
