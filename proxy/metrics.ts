@@ -21,11 +21,14 @@ type Sum = 'sum' | 'min' | 'max';
 /** Upper bounds of connect times, seconds: a camera next door, one behind a slow link, one that is about to be given up. */
 const CONNECT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
+const LOST_LOG_LINES = { name: 'rtsp_proxy_lost_log_lines_total', help: 'Lines of the log that could not be written.' };
+
 export class Metrics implements MetricsSource {
   readonly #registry = new Registry();
   readonly #connectSeconds: Histogram;
 
-  constructor(source: Pick<RtspProxy, 'stats' | 'cameraStates' | 'isReady'>) {
+  /** @param lostLogLines - how many lines of the log could not be written so far */
+  constructor(source: Pick<RtspProxy, 'stats' | 'cameraStates' | 'isReady'>, lostLogLines: () => number = () => 0) {
     collectDefaultMetrics({ register: this.#registry });
     const ready = 'Whether new viewers are let in.';
     this.#gauge('rtsp_proxy_ready', ready, [], (set) => set({}, source.isReady ? 1 : 0), 'min');
@@ -61,6 +64,7 @@ export class Metrics implements MetricsSource {
     this.#counter('rtsp_proxy_rejected_frames_total', "Viewers' frames for channels not theirs.", [], (set) =>
       set({}, source.stats().rejectedFrames),
     );
+    this.#counter(LOST_LOG_LINES.name, LOST_LOG_LINES.help, [], (set) => set({}, lostLogLines()));
     this.#connectSeconds = new Histogram({
       name: 'rtsp_proxy_camera_connect_seconds',
       help: 'Time to a connection with a camera.',
@@ -133,6 +137,8 @@ export interface SummedMetricsOptions {
   workers(): number;
   /** Workers that were started in the place of others, so far. */
   restarts(): number;
+  /** Lines of the log that this process could not write so far, its own and the workers'. */
+  lostLogLines(): number;
 }
 
 /** Of all workers together. What ended workers have counted stays in: a counter that fell would look like a rush of events. */
@@ -164,6 +170,14 @@ export class SummedMetrics implements MetricsSource {
       collect() {
         this.reset();
         this.inc(options.restarts());
+      },
+    });
+    new Counter({
+      ...LOST_LOG_LINES,
+      registers: [this.#registry],
+      collect() {
+        this.reset();
+        this.inc(options.lostLogLines());
       },
     });
   }

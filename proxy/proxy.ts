@@ -93,7 +93,7 @@ export interface RtspProxy {
   close(drainMs?: number): Promise<void>;
   /**
    * Takes other settings while it runs. Viewers of cameras that are as they were stay; those of others are closed, to come
-   * again. What was checked when a viewer came (who it is, which page it is on) is not checked again. Throws
+   * again; raw tunnels whose target is not in the allowlist any more are closed. What was checked when a viewer came (who it is, which page it is on) is not checked again. Throws
    * `invalid-argument`, and then everything stays as it was.
    */
   reconfigure(options: AccessOptions): void;
@@ -257,6 +257,9 @@ class WebSocketProxy implements RtspProxy {
       if (route.kind !== 'camera' || !changed.has(route.name)) continue;
       if (this.#cameras.get(route.name) === undefined) viewer.close(...noSuchCamera);
       else viewer.close(CloseCode.tryAgainLater, 'The settings of the camera have changed.');
+    }
+    for (const connection of [...this.#connections]) {
+      if (connection instanceof Tunnel) connection.checkPolicy();
     }
   }
 

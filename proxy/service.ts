@@ -3,7 +3,7 @@ import { StreamError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { type CameraOptions, type FileConfig, type ListenAddress, parseAccess, secretsOf } from './config.js';
 import { createLogger, type ProxyLogger } from './log.js';
-import { insecurePublicWarning, type RtspProxyServer, startRtspProxyServer } from './server.js';
+import { type RtspProxyServer, startRtspProxyServer } from './server.js';
 
 /** Settings with nothing left open. */
 export interface ServiceSettings extends FileConfig {
@@ -51,19 +51,14 @@ export function startServer(
 /** What can be reloaded. */
 export type ReloadableSettings = Pick<ServiceSettings, 'access' | 'insecurePublic'>;
 
-/** Throws `invalid-argument` when others could reach the proxy without being asked who they are. */
-export function checkReload({ access, insecurePublic }: ReloadableSettings, isPublic: boolean): void {
-  if (isPublic && access.authorization === undefined && !insecurePublic) {
-    throw new StreamError('invalid-argument', insecurePublicWarning);
-  }
-}
-
 /** Puts other settings in force, or throws `invalid-argument` and leaves all as it was. */
-export function reload(server: RtspProxyServer, logger: ProxyLogger, settings: ReloadableSettings): void {
-  const { access } = settings;
+export function reload(
+  server: RtspProxyServer,
+  logger: ProxyLogger,
+  { access, insecurePublic }: ReloadableSettings,
+): void {
   logger.hide(secretsOf(parseAccess(access)));
-  checkReload(settings, server.isPublic);
-  server.proxy.reconfigure(access);
+  server.reconfigure(access, insecurePublic);
   logger.info('The settings were read again. Addresses, TLS, logging and metrics are as at the start.', {
     cameras: access.cameras?.length ?? 0,
   });

@@ -125,22 +125,26 @@ export class UpstreamPolicy {
     );
     const form = parseHost(url.host);
     if (form.kind === 'invalid') throw refusal;
-    const rules = this.rules.filter((rule) => allowsPort(rule, url));
     if (form.kind === 'address') {
-      if (!rules.some((rule) => allowsAddress(rule, form.address))) throw refusal;
+      if (!this.permits({ host: form.address, port: url.port }, form.address)) throw refusal;
       return target(url, form.address, [form.address]);
     }
-    const isListed = rules.some((rule) => rule.kind === 'name' && matchesName(rule.name, form.name));
+    const rules = this.rules.filter((rule) => allowsPort(rule, url));
+    const isListed = rules.some((rule) => listsName(rule, form.name));
     // Without a network that its address could be in, the name is not even looked up: that alone would tell something.
     if (!isListed && !rules.some((rule) => rule.kind === 'network')) throw refusal;
     const addresses = await this.#addresses(form.name);
-    const allowed = addresses.filter(
-      (address) =>
-        rules.some((rule) => allowsAddress(rule, address)) ||
-        (isListed && (!isSpecialAddress(address) || isLocalhost(form.name, address))),
-    );
+    // By the rules of now: the look-up took its time.
+    const allowed = addresses.filter((address) => this.permits({ host: form.name, port: url.port }, address));
     if (allowed.length === 0) throw refusal;
     return target(url, form.name, allowed);
+  }
+
+  /** Whether the allowlist, as it is now, has this target at this address of it. */
+  permits({ host, port }: Pick<UpstreamTarget, 'host' | 'port'>, address: string): boolean {
+    const rules = this.rules.filter((rule) => allowsPort(rule, { port }));
+    if (rules.some((rule) => allowsAddress(rule, address))) return true;
+    return rules.some((rule) => listsName(rule, host)) && (!isSpecialAddress(address) || isLocalhost(host, address));
   }
 
   /**
@@ -185,13 +189,17 @@ function target(url: RtspUrl, host: string, addresses: string[]): UpstreamTarget
   return { scheme: url.scheme, host, port: url.port, addresses };
 }
 
-function allowsPort(rule: AllowRule, url: RtspUrl): boolean {
-  return rule.port === null || rule.port === url.port;
+function allowsPort(rule: AllowRule, { port }: Pick<RtspUrl, 'port'>): boolean {
+  return rule.port === null || rule.port === port;
 }
 
 function allowsAddress(rule: AllowRule, address: string): boolean {
   if (rule.kind !== 'network') return false;
   return rule.network.check(address, addressFamily(address)) && (rule.isExplicit || !isSpecialAddress(address));
+}
+
+function listsName(rule: AllowRule, name: string): boolean {
+  return rule.kind === 'name' && matchesName(rule.name, name);
 }
 
 function matchesName(pattern: string, name: string): boolean {

@@ -34,6 +34,8 @@ export interface UpstreamHandlers {
 
 /** A connection to a camera. Data waits until `handlers` are attached. */
 export class Upstream {
+  /** Which of the target's it is. */
+  readonly address: string;
   readonly #socket: Socket;
   readonly #clock: Clock;
   #handlers: UpstreamHandlers | null = null;
@@ -50,6 +52,7 @@ export class Upstream {
   #error: StreamError | null = null;
 
   private constructor(target: UpstreamTarget, address: string, options: UpstreamOptions) {
+    this.address = address;
     this.#clock = options.clock;
     const common = {
       host: address,

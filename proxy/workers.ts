@@ -22,16 +22,8 @@ import { defaultTimeouts } from './connection.js';
 import { createLogger, type ProxyLogger } from './log.js';
 import { SummedMetrics } from './metrics.js';
 import { createRtspProxy } from './proxy.js';
-import { type MetricsServer, startMetricsServer } from './server.js';
-import {
-  announce,
-  checkReload,
-  type ServiceSettings,
-  startDemo,
-  stopOnSignals,
-  tryReload,
-  withCamera,
-} from './service.js';
+import { asksWhoItIs, checkOpenness, type MetricsServer, startMetricsServer } from './server.js';
+import { announce, type ServiceSettings, startDemo, stopOnSignals, tryReload, withCamera } from './service.js';
 import type { FromWorker, ToWorker } from './worker-messages.js';
 import { shareOf } from './worker-share.js';
 
@@ -103,6 +95,7 @@ class Crew {
       timeoutMs: WORKER_METRICS_TIMEOUT_MS,
       workers: () => this.#members.size,
       restarts: () => this.#restarts,
+      lostLogLines: () => logger.lostLines,
     });
     const exec = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
     // Node deals connections out in turn by itself; numbers that are none pass between processes in this form only.
@@ -120,7 +113,12 @@ class Crew {
   /** Other settings for all, and for those to come; throws `invalid-argument`, and then all stays as it was. */
   reload(settings: ServiceSettings): void {
     this.#logger.hide(secretsOf(parseAccess(settings.access)));
-    checkReload(settings, this.#isPublic);
+    const { access: last } = this.#settings;
+    checkOpenness(settings.access, {
+      isPublic: this.#isPublic,
+      asks: asksWhoItIs(last),
+      insecurePublic: settings.insecurePublic,
+    });
     // One that could not be made here cannot be made there.
     createRtspProxy(settings.access);
     // Everything but what can be changed is as at the start.

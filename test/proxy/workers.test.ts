@@ -48,7 +48,7 @@ function logged(program: Program, text: string): Record<string, unknown>[] {
 }
 
 /** The value of the metric with these labels, or the sum over all labels. */
-function valueOf(text: string, name: string): number {
+function sumOf(text: string, name: string): number {
   return text
     .split('\n')
     .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
@@ -88,12 +88,12 @@ describe('workers', () => {
     const viewers: TestViewer[] = [];
     for (let count = 0; count < 6; count++) viewers.push(await play(port, 'front'));
     const text = await read(metricsUrl);
-    assert.equal(valueOf(text, 'rtsp_proxy_viewers{kind="camera"}'), 6);
-    assert.equal(valueOf(text, 'rtsp_proxy_viewers_total'), 6);
-    assert.equal(valueOf(text, 'rtsp_proxy_camera_viewers{camera="front",stream="main"}'), 6);
-    assert.equal(valueOf(text, 'rtsp_proxy_camera_up{camera="front",stream="main"}'), 1);
-    assert.equal(valueOf(text, 'rtsp_proxy_ready'), 1);
-    assert.equal(valueOf(text, 'rtsp_proxy_workers'), 2);
+    assert.equal(sumOf(text, 'rtsp_proxy_viewers{kind="camera"}'), 6);
+    assert.equal(sumOf(text, 'rtsp_proxy_viewers_total'), 6);
+    assert.equal(sumOf(text, 'rtsp_proxy_camera_viewers{camera="front",stream="main"}'), 6);
+    assert.equal(sumOf(text, 'rtsp_proxy_camera_up{camera="front",stream="main"}'), 1);
+    assert.equal(sumOf(text, 'rtsp_proxy_ready'), 1);
+    assert.equal(sumOf(text, 'rtsp_proxy_workers'), 2);
     assert.doesNotMatch(text, / (?:null|undefined|NaN?)$/m);
 
     // One is killed: its viewers are lost, the others see nothing of it, and another one takes its place.
@@ -112,9 +112,9 @@ describe('workers', () => {
     }
     assert.equal(workersOf(program).length, 2);
     const later = await read(metricsUrl);
-    assert.equal(valueOf(later, 'rtsp_proxy_viewers{kind="camera"}'), stayers.length);
-    assert.equal(valueOf(later, 'rtsp_proxy_viewers_total'), 6, 'what the dead one has counted stays');
-    assert.equal(valueOf(later, 'rtsp_proxy_worker_restarts_total'), 1);
+    assert.equal(sumOf(later, 'rtsp_proxy_viewers{kind="camera"}'), stayers.length);
+    assert.equal(sumOf(later, 'rtsp_proxy_viewers_total'), 6, 'what the dead one has counted stays');
+    assert.equal(sumOf(later, 'rtsp_proxy_worker_restarts_total'), 1);
 
     // Bad settings are named once, and change nothing; good ones reach both.
     writeFileSync(file, '{"cameras": [{"name": "front", "url": "http://user:hunter2@h/"}]}');
@@ -126,7 +126,7 @@ describe('workers', () => {
     assert.equal(logged(program, 'The new settings cannot be used').length, 1);
     const more: TestViewer[] = [];
     for (let count = 0; count < 4; count++) more.push(await play(port, 'yard'));
-    assert.equal(valueOf(await read(metricsUrl), 'rtsp_proxy_camera_viewers{camera="yard",stream="main"}'), 4);
+    assert.equal(sumOf(await read(metricsUrl), 'rtsp_proxy_camera_viewers{camera="yard",stream="main"}'), 4);
 
     program.kill('SIGTERM');
     for (const viewer of [...stayers, ...more]) {
@@ -149,7 +149,7 @@ describe('workers', () => {
       // Each on a connection of its own, so that both workers are asked.
       const response = await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { Connection: 'close' } });
       assert.match(response.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/);
-      assert.equal(valueOf(await response.text(), 'rtsp_proxy_viewers{kind="camera"}'), 4);
+      assert.equal(sumOf(await response.text(), 'rtsp_proxy_viewers{kind="camera"}'), 4);
     }
     // The proxy's address and the demo camera's; a camera of a worker's own would be another one.
     assert.equal(listenersOf(program.pid), 2);
@@ -278,9 +278,10 @@ describe('numbers of several workers', () => {
       timeoutMs: 200,
       workers: () => workers.size,
       restarts: () => 0,
+      lostLogLines: () => 0,
     });
     workers.get(1)?.onCameraConnected(0.2);
-    const total = async (name: string): Promise<number> => valueOf(await sums.text(), name);
+    const total = async (name: string): Promise<number> => sumOf(await sums.text(), name);
     assert.equal(await total('rtsp_proxy_viewers_total'), 6);
     silent.add(3);
     assert.equal(await total('rtsp_proxy_viewers_total'), 6);
