@@ -53,6 +53,9 @@ export class Metrics implements MetricsSource {
     this.#counter('rtsp_proxy_closed_total', 'Viewers that the proxy closed, by close code.', ['code'], (set) => {
       for (const [code, count] of Object.entries(source.stats().closed)) set({ code }, count);
     });
+    this.#counter('rtsp_proxy_refusals_total', 'Viewers turned away, by the reason.', ['reason'], (set) => {
+      for (const [reason, count] of Object.entries(source.stats().refusals)) set({ reason }, count);
+    });
     this.#counter('rtsp_proxy_bytes_total', 'Bytes carried.', ['direction'], (set) => {
       const { bytesToViewers, bytesFromViewers } = source.stats();
       set({ direction: 'to_viewers' }, bytesToViewers);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
 import { Metrics, SummedMetrics } from '../../proxy/metrics.js';
+import { noRefusals } from '../../proxy/refusals.js';
 import { shareOf } from '../../proxy/worker-share.js';
 import { forEachLine, restartDelayMs } from '../../proxy/workers.js';
 import { CloseCode } from '../../shared/proxy-protocol.js';
@@ -262,6 +263,7 @@ describe('numbers of several workers', () => {
       bytesFromViewers: 0,
       droppedFrames: 0,
       rejectedFrames: 0,
+      refusals: noRefusals(),
     }),
   });
 
