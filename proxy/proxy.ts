@@ -198,14 +198,14 @@ class WebSocketProxy implements RtspProxy {
       counters: this.#counters,
       ...(onCameraConnected === undefined ? {} : { onCameraConnected }),
     };
-    this.#policy = new UpstreamPolicy(config.allow, options.lookup);
+    this.#policy = new UpstreamPolicy(config.allow, options.lookup, this.#environment);
     this.#limits = new ConnectionLimits(config.limits, clock);
     this.#guard = new RequestGuard(config);
     this.#authorizer = this.#makeAuthorizer(config);
     this.#trustedProxies = config.trustProxy;
     this.#upstreamOptions = {
       clock,
-      connectTimeoutMs: this.#environment.timeouts.connectMs,
+      timeouts: this.#environment.timeouts,
       certificateAuthorities: options.certificateAuthorities ?? config.cameraAuthorities ?? undefined,
     };
     this.#cameras = new CameraRegistry({

@@ -150,10 +150,11 @@ export class Tunnel implements Connection {
   }
 
   async #connect(url: string): Promise<void> {
+    const since = this.#environment.clock.now();
     const target = await this.#policy.resolve(parseRtspUrl(url));
     if (!this.#viewer.isOpen) return;
     this.#target = target;
-    const upstream = await Upstream.dial(target, this.#upstreamOptions, this.#abort.signal);
+    const upstream = await Upstream.dial(target, this.#upstreamOptions, this.#abort.signal, since);
     if (!this.#viewer.isOpen) {
       upstream.destroy();
       return;

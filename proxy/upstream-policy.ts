@@ -4,8 +4,9 @@
  */
 import { lookup as systemLookup } from 'node:dns/promises';
 import { BlockList } from 'node:net';
+import { type Clock, systemClock } from '../shared/clock.js';
 import { StreamError } from '../shared/errors.js';
-import { MAX_TARGET_ADDRESSES } from '../shared/limits.js';
+import { MAX_TARGET_ADDRESSES, UPSTREAM_CONNECT_TIMEOUT_MS } from '../shared/limits.js';
 import type { RtspUrl } from '../shared/rtsp-url.js';
 import { addressFamily, canonicalAddress, isLoopback, isSpecialAddress, parseHost } from './ip-address.js';
 
@@ -99,14 +100,28 @@ export const resolveName: Lookup = async (name) => {
   return entries.map((entry) => entry.address);
 };
 
+/** How long a name may take. */
+export interface LookupPatience {
+  clock: Clock;
+  timeouts: { readonly connectMs: number };
+}
+
 export class UpstreamPolicy {
   /** For what is resolved from now on. */
   rules: readonly AllowRule[];
   readonly #lookup: Lookup;
+  readonly #patience: LookupPatience;
+  /** By name. A resolver that does not answer takes one of a few threads for each question, so each is asked once. */
+  readonly #underWay = new Map<string, Promise<string[]>>();
 
-  constructor(rules: readonly AllowRule[], lookup: Lookup = resolveName) {
+  constructor(
+    rules: readonly AllowRule[],
+    lookup: Lookup = resolveName,
+    patience: LookupPatience = { clock: systemClock, timeouts: { connectMs: UPSTREAM_CONNECT_TIMEOUT_MS } },
+  ) {
     this.rules = rules;
     this.#lookup = lookup;
+    this.#patience = patience;
   }
 
   /** Whether anything is allowed at all beside named cameras. */
@@ -175,13 +190,36 @@ export class UpstreamPolicy {
   async #addresses(name: string): Promise<string[]> {
     let found: string[];
     try {
-      found = await this.#lookup(name);
+      found = await this.#inTime(this.#ask(name));
     } catch (error) {
+      if (error instanceof StreamError) throw error;
       throw new StreamError('camera-unreachable', "The camera's host name cannot be looked up.", { cause: error });
     }
     const addresses = found.map(canonicalAddress).filter((address) => address !== null);
     if (addresses.length === 0) throw new StreamError('camera-unreachable', "The camera's host name has no address.");
     return [...new Set(addresses)].slice(0, MAX_TARGET_ADDRESSES);
+  }
+
+  /** One question for all who ask for the same name at the same time. */
+  #ask(name: string): Promise<string[]> {
+    const known = this.#underWay.get(name);
+    if (known !== undefined) return known;
+    const asking = this.#lookup(name).finally(() => this.#underWay.delete(name));
+    this.#underWay.set(name, asking);
+    return asking;
+  }
+
+  /** Rejects with `camera-unreachable` when the time for a connection has passed. */
+  #inTime<T>(asking: Promise<T>): Promise<T> {
+    const { clock, timeouts } = this.#patience;
+    const { connectMs } = timeouts;
+    return new Promise((resolve, reject) => {
+      const cancel = clock.schedule(connectMs, () => {
+        const words = `The camera's host name could not be looked up within ${connectMs} ms.`;
+        reject(new StreamError('camera-unreachable', words));
+      });
+      asking.then(resolve, reject).finally(cancel);
+    });
   }
 }
 

@@ -6,13 +6,14 @@ import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../shared/clock.js';
 import { StreamError } from '../shared/errors.js';
-import { TEARDOWN_TIMEOUT_MS, UPSTREAM_BUFFER_BYTES, UPSTREAM_CONNECT_TIMEOUT_MS } from '../shared/limits.js';
+import { TEARDOWN_TIMEOUT_MS, UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
 import type { UpstreamTarget } from './upstream-policy.js';
 
 /** How connections to cameras are made. */
 export interface UpstreamOptions {
   clock: Clock;
-  connectTimeoutMs?: number;
+  /** `connectMs` for a connection, name and TLS included; read anew each time. */
+  timeouts: { readonly connectMs: number };
   /** PEM certificates of authorities to trust for rtsps:// instead of the system's. */
   certificateAuthorities?: string | undefined;
   /** SHA-256 of the only certificate that is believed, as capital hexadecimal digits; then nothing else of it is checked. */
@@ -85,10 +86,16 @@ export class Upstream {
   /**
    * Connects to the first of the target's addresses that answers. Rejects with `camera-refused`, `camera-unreachable` or
    * `certificate-invalid`, or with `aborted`; the sentences do not name the target.
+   * @param since - when the attempt began: looking up the name has taken its part of the time
    */
-  static async dial(target: UpstreamTarget, options: UpstreamOptions, signal?: AbortSignal): Promise<Upstream> {
-    const { clock, connectTimeoutMs = UPSTREAM_CONNECT_TIMEOUT_MS } = options;
-    const deadline = clock.now() + connectTimeoutMs;
+  static async dial(
+    target: UpstreamTarget,
+    options: UpstreamOptions,
+    signal?: AbortSignal,
+    since = options.clock.now(),
+  ): Promise<Upstream> {
+    const { clock, timeouts } = options;
+    const deadline = since + timeouts.connectMs;
     let failure: StreamError | null = null;
     for (const [index, address] of target.addresses.entries()) {
       // What is left is shared out evenly, so that one dead address does not use up all of it.
