@@ -102,7 +102,7 @@ export class Upstream {
       const timeoutMs = Math.max(0, deadline - clock.now()) / (target.addresses.length - index);
       const upstream = new Upstream(target, address, options);
       try {
-        await upstream.#connected(target.scheme, clock, timeoutMs, signal);
+        await upstream.#connected(target.scheme, options, timeoutMs, signal);
         if (target.scheme === 'rtsps' && options.fingerprint !== undefined) upstream.#verify(options.fingerprint);
         return upstream;
       } catch (error) {
@@ -114,7 +114,12 @@ export class Upstream {
     throw failure ?? new StreamError('camera-unreachable', 'The camera has no address.');
   }
 
-  #connected(scheme: 'rtsp' | 'rtsps', clock: Clock, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  #connected(
+    scheme: 'rtsp' | 'rtsps',
+    { clock, timeouts: { connectMs } }: UpstreamOptions,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const socket = this.#socket;
     return new Promise((resolve, reject) => {
       const settle = (error: StreamError | null): void => {
@@ -125,7 +130,8 @@ export class Upstream {
         else reject(error);
       };
       const cancel = clock.schedule(timeoutMs, () => {
-        settle(new StreamError('camera-unreachable', `The camera did not answer within ${Math.round(timeoutMs)} ms.`));
+        // Of several addresses, the last one's failure is told, and then all of the time has passed.
+        settle(new StreamError('camera-unreachable', `The camera did not answer within ${connectMs} ms.`));
       });
       const onAbort = (): void => settle(new StreamError('aborted', 'Nobody waits for the camera any more.'));
       const onClose = (): void => settle(this.#error ?? new StreamError('camera-refused', 'The camera hung up.'));

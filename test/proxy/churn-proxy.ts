@@ -7,7 +7,8 @@ const server = await startRtspProxyServer({
   cameras: [{ name: 'front', url: cameraUrl }],
   allow: ['127.0.0.1'],
   limits: { handshakesPerSecond: null },
-  timeouts: { pingMs: 500, firstRequestMs: 2_000 },
+  // Whoever stays gets nothing meanwhile.
+  timeouts: { pingMs: 500, firstRequestMs: 2_000, silenceMs: 86_400_000 },
 });
 
 async function measure(): Promise<void> {

@@ -86,6 +86,7 @@ describe('an address that swallows connections', () => {
     hole = startLineProcess(process.execPath, ['-e', script]);
     port = await hole.waitForLine((line) => Number(line) || null);
     hole.signal('SIGSTOP');
+    await until(() => / T /.test(readFileSync(`/proc/${hole.pid}/stat`, 'latin1')), 'The stop');
     // Nobody takes what has come: when its queue is full, Linux drops what else comes.
     let taken = 0;
     for (let count = 0; count < 8; count++) {
