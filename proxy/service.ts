@@ -1,4 +1,5 @@
 /** The program that runs, in one process: settings → a proxy that listens, words on the terminal, signals. */
+import { isDeepStrictEqual } from 'node:util';
 import { StreamError } from '../shared/errors.js';
 import type { Logger } from '../shared/logger.js';
 import { type CameraOptions, type FileConfig, type ListenAddress, parseAccess, secretsOf } from './config.js';
@@ -25,7 +26,9 @@ export async function runService(first: ServiceSettings, readAgain: () => Servic
   // Before it says that it is there.
   process.on('SIGHUP', () => {
     tryReload(logger, () => {
-      reload(server, logger, withCamera(readAgain(), demo?.camera ?? null));
+      const again = readAgain();
+      reload(server, logger, withCamera(again, demo?.camera ?? null));
+      warnOfStartOnly(first, again, logger);
     });
   });
   stopOnSignals(async (signal) => {
@@ -62,6 +65,16 @@ export function reload(
   logger.info('The settings were read again. Addresses, TLS, logging and metrics are as at the start.', {
     cameras: access.cameras?.length ?? 0,
   });
+}
+
+/** Settings that are looked at when the program starts, and not again. */
+const startOnly = ['listen', 'tls', 'workers', 'demo', 'log', 'metrics', 'metricsListen', 'drainMs'] as const;
+
+/** Says which settings have changed to no effect. */
+export function warnOfStartOnly(first: ServiceSettings, again: ServiceSettings, logger: Logger): void {
+  const changed = startOnly.filter((name) => !isDeepStrictEqual(first[name], again[name]));
+  if (changed.length === 0) return;
+  logger.warn('Settings have changed that count only when the proxy starts.', { settings: changed.join(', ') });
 }
 
 /** Says in the log why a reload did not happen. */

@@ -23,7 +23,15 @@ import { createLogger, type ProxyLogger } from './log.js';
 import { SummedMetrics } from './metrics.js';
 import { createRtspProxy } from './proxy.js';
 import { asksWhoItIs, checkOpenness, type MetricsServer, startMetricsServer } from './server.js';
-import { announce, type ServiceSettings, startDemo, stopOnSignals, tryReload, withCamera } from './service.js';
+import {
+  announce,
+  type ServiceSettings,
+  startDemo,
+  stopOnSignals,
+  tryReload,
+  warnOfStartOnly,
+  withCamera,
+} from './service.js';
 import type { FromWorker, ToWorker } from './worker-messages.js';
 import { shareOf } from './worker-share.js';
 
@@ -55,7 +63,13 @@ export async function runWorkers(first: ServiceSettings, readAgain: () => Servic
     await demo?.close();
     throw error;
   }
-  process.on('SIGHUP', () => tryReload(logger, () => crew.reload(complete(readAgain()))));
+  process.on('SIGHUP', () => {
+    tryReload(logger, () => {
+      const again = readAgain();
+      crew.reload(complete(again));
+      warnOfStartOnly(first, again, logger);
+    });
+  });
   stopOnSignals(async (signal) => {
     await crew.stop(signal === 'SIGTERM' ? settings.drainMs : 0);
     metricsServer?.close();

@@ -285,6 +285,10 @@ describe('settings that change while it runs', () => {
     await program.says(/"cameras":2.*The settings were read again/);
     const list = await fetch(`http://127.0.0.1:${port}/cameras`);
     assert.equal(((await list.json()) as unknown[]).length, 2);
+    assert.doesNotMatch(program.stderr(), /count only when/);
+    await writeFile(path, JSON.stringify({ cameras: [{ name: 'one', url: camera.url }], drainMs: 5, workers: 3 }));
+    program.kill('SIGHUP');
+    await program.says(/"settings":"workers, drainMs".*Settings have changed that count only when the proxy starts/);
     await writeFile(path, '{"cameras":[{"name":"one","url":"http://user:hunter2@10.0.0.7/"}]}');
     program.kill('SIGHUP');
     await program.says(/cameras\[0\]\.url.*The new settings cannot be used/);
