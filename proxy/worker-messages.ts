@@ -19,8 +19,8 @@ export type ToWorker =
   | { kind: 'stop'; drainMs: number }
   /** What are your numbers? */
   | { kind: 'measure' }
-  /** Those of all, as Prometheus reads them. */
-  | { kind: 'metrics'; text: string };
+  /** Those of all, as Prometheus reads them; null when they could not be had. */
+  | { kind: 'metrics'; text: string | null };
 
 export type FromWorker =
   /** It can be spoken to. */

@@ -16,7 +16,7 @@ let metrics: Metrics | null = null;
 let started: Promise<void> = Promise.resolve();
 let running: Running | null = null;
 /** HTTP requests that wait for the numbers of all workers. */
-const wanted: ((text: string) => void)[] = [];
+const wanted: ((text: string | null) => void)[] = [];
 
 function tell(message: FromWorker): void {
   // Without the first process there is nobody to tell, and Node ends this one.
@@ -27,8 +27,11 @@ function tell(message: FromWorker): void {
 const allMetrics = (own: Metrics): MetricsSource => ({
   contentType: own.contentType,
   text: () =>
-    new Promise((resolve) => {
-      wanted.push(resolve);
+    new Promise((resolve, reject) => {
+      wanted.push((text) => {
+        if (text === null) reject(new Error('The metrics of all workers could not be had.'));
+        else resolve(text);
+      });
       if (wanted.length === 1) tell({ kind: 'metricsWanted' });
     }),
 });
@@ -79,7 +82,7 @@ function onMessage(message: ToWorker): void {
       );
       break;
     case 'metrics':
-      for (const resolve of wanted.splice(0)) resolve(message.text);
+      for (const answer of wanted.splice(0)) answer(message.text);
       break;
   }
 }

@@ -171,11 +171,12 @@ class Crew {
           reject(new StreamError(message.code, message.message));
           worker.process.kill('SIGKILL');
         } else if (message.kind === 'measured') {
-          this.metrics.take(worker.id, message.snapshot);
+          // What it said last may come after its end, when its numbers have been put to the others already.
+          if (this.#members.get(number) === worker) this.metrics.take(worker.id, message.snapshot);
         } else if (message.kind === 'metricsWanted') {
           this.metrics.text().then(
             (text) => send(worker, { kind: 'metrics', text }),
-            () => send(worker, { kind: 'metrics', text: '' }),
+            () => send(worker, { kind: 'metrics', text: null }),
           );
         }
       });

@@ -160,6 +160,40 @@ describe('workers', () => {
     assert.equal(await program.exit, 0);
   });
 
+  test('that cannot be replaced just now are tried again, and the others go on', { timeout: 60_000 }, async (t) => {
+    const camera = await startCamera();
+    const folder = mkdtempSync(join(tmpdir(), 'rtsp-workers-'));
+    const secret = join(folder, 'password');
+    writeFileSync(secret, 'hunter2');
+    const settings = {
+      listen: '127.0.0.1:0',
+      workers: 2,
+      cameras: [{ name: 'front', url: camera.url, username: 'viewer', password: { file: secret } }],
+    };
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(settings));
+    const program = runProgram('cli', '--config', join(folder, 'config.json'));
+    t.after(() => {
+      program.kill('SIGKILL');
+      camera.stop();
+      rmSync(folder, { recursive: true });
+    });
+    const port = await program.port();
+    await program.says(/All workers listen/);
+    rmSync(secret);
+    process.kill(workersOf(program)[0] ?? 0, 'SIGKILL');
+    await program.says(/"reason":"[^"]*password.*ENOENT.*A worker cannot start/);
+    for (let count = 0; count < 3; count++) await (await play(port, 'front')).close();
+    writeFileSync(secret, 'hunter2');
+    await program.says(/The worker listens again/);
+    assert.equal(workersOf(program).length, 2);
+    // Each attempt has waited for longer than the one before.
+    const waits = logged(program, 'A worker has ended').map(({ delayMs }) => Number(delayMs));
+    assert.ok(waits.length >= 2 && (waits.at(-1) ?? 0) > (waits[0] ?? 0), waits.join(' '));
+    program.kill('SIGTERM');
+    assert.equal(await program.exit, 0);
+    assert.doesNotMatch(program.stderr(), /hunter2/);
+  });
+
   test('of which none can begin end the program with words', { timeout: 60_000 }, async () => {
     const camera = await startCamera();
     const program = runProgram('cli', '--workers', '2', '--listen', `127.0.0.1:${camera.port}`);
