@@ -169,10 +169,10 @@ export class CameraConnection {
     }
   }
 
-  /** Sends one interleaved frame; drops it when the camera does not read. */
-  sendFrame(channel: number, payload: Uint8Array): void {
+  /** Sends one RTCP packet; drops it when the camera does not read. */
+  sendReport(channel: number, payload: Uint8Array): void {
     if (this.#upstream.backlogBytes > MAX_UPSTREAM_BACKLOG_BYTES) return;
-    this.#upstream.write(serializeInterleaved(channel, payload));
+    this.#upstream.writeReport(serializeInterleaved(channel, payload));
   }
 
   /** Says TEARDOWN, waits for the answer a moment, and closes. Resolves with whether there was one; never rejects. */

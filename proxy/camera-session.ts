@@ -440,7 +440,7 @@ export class CameraSession implements Connection {
 
   #onViewerFrame(channel: number, payload: Uint8Array): void {
     if (this.#open !== null && this.#reportChannels.has(channel) && looksLikeRtcp(payload)) {
-      this.#open.connection.sendFrame(channel, payload);
+      this.#open.connection.sendReport(channel, payload);
     } else {
       this.#environment.counters.rejectedFrames++;
     }

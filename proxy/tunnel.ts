@@ -5,6 +5,8 @@
  */
 import { StreamError } from '../shared/errors.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
+import { looksLikeRtcp } from '../shared/rtp-packet.js';
+import { INTERLEAVED_HEADER_BYTES } from '../shared/rtsp-message.js';
 import { RtspReader } from '../shared/rtsp-reader.js';
 import { parseRtspUrl } from '../shared/rtsp-url.js';
 import { type Connection, closeCodeOf, type Environment, type Progress } from './connection.js';
@@ -12,6 +14,9 @@ import { SilenceWatch } from './silence-watch.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
 import type { UpstreamPolicy, UpstreamTarget } from './upstream-policy.js';
 import type { Viewer } from './viewer.js';
+
+/** What an interleaved frame begins with. */
+const DOLLAR = 0x24;
 
 export interface TunnelOptions {
   viewer: Viewer;
@@ -125,7 +130,7 @@ export class Tunnel implements Connection {
     const upstream = this.#upstream;
     if (upstream === null) {
       this.#early.push(bytes);
-    } else if (!upstream.write(bytes)) {
+    } else if (!(this.#plays && isReport(bytes) ? upstream.writeReport(bytes) : upstream.write(bytes))) {
       this.#stuckSince ??= this.#environment.clock.now();
       this.#viewer.pause();
     }
@@ -206,4 +211,9 @@ export class Tunnel implements Connection {
 
 function noLongerAllowed(): StreamError {
   return new StreamError('forbidden', "This proxy's allowlist does not have the target any more.");
+}
+
+/** Whether a message of the viewer's looks like RTCP in its frame (RFC 2326, 10.12): bytes that may wait a moment. */
+function isReport(bytes: Uint8Array): boolean {
+  return bytes[0] === DOLLAR && looksLikeRtcp(bytes.subarray(INTERLEAVED_HEADER_BYTES));
 }

@@ -50,6 +50,9 @@ export class Upstream {
   #early: Buffer | null = null;
   #bytesRead = 0;
   #isPaused = false;
+  /** A report that goes out with the next bytes, in either direction. */
+  #heldReport: Uint8Array | null = null;
+  #hasReported = false;
   #error: StreamError | null = null;
 
   private constructor(target: UpstreamTarget, address: string, options: UpstreamOptions) {
@@ -175,7 +178,32 @@ export class Upstream {
 
   /** Sends bytes. False when they wait for the camera to read: `onDrain` follows. */
   write(bytes: Uint8Array): boolean {
+    this.#releaseReport();
     return this.#socket.destroyed || this.#socket.write(bytes);
+  }
+
+  /**
+   * Sends an RTCP packet of the viewer's, in its frame. Of several, the last one goes out with the next bytes from the camera.
+   *
+   * Linux takes a connection that was written to for a dialogue, and delays its next acknowledgement by 40 ms, so that an
+   * answer can carry it. A camera that uses Nagle's algorithm keeps the rest of a frame back for that long: seen as one late
+   * frame after each report. An answer to the frame's first bytes carries the acknowledgement.
+   * @returns as `write`
+   */
+  writeReport(bytes: Uint8Array): boolean {
+    if (this.#hasReported) {
+      const isTaken = this.#releaseReport();
+      this.#heldReport = bytes;
+      return isTaken;
+    }
+    this.#hasReported = true;
+    return this.write(bytes);
+  }
+
+  #releaseReport(): boolean {
+    const report = this.#heldReport;
+    this.#heldReport = null;
+    return report === null || this.#socket.destroyed || this.#socket.write(report);
   }
 
   /** Bytes that wait for the camera to read. */
@@ -206,6 +234,7 @@ export class Upstream {
   /** Lets what was written go out and the camera close its side, but not for ever. */
   end(): void {
     if (this.#isPaused) this.resume();
+    this.#releaseReport();
     this.#socket.end();
     const cancel = this.#clock.schedule(TEARDOWN_TIMEOUT_MS, () => this.destroy());
     this.#socket.once('close', cancel);
@@ -222,6 +251,8 @@ export class Upstream {
   }
 
   #onRead(length: number): boolean {
+    this.#releaseReport();
+    this.#hasReported = false;
     this.#bytesRead += length;
     const chunk = this.#buffer.subarray(0, this.#kept + length);
     if (this.#handlers === null) {

@@ -30,6 +30,11 @@ export const MAX_ACCESS_UNIT_BYTES = 8 * 1_048_576;
 export const MAX_NAL_UNITS = 256;
 /** OBUs of one AV1 temporal unit: frames of several layers, each in many tile groups. */
 export const MAX_OBUS = 1_024;
+/** Bytes of one document of ONVIF metadata, as sent and, by another such limit, unpacked: hundreds of objects stay below. */
+export const MAX_METADATA_BYTES = 1_048_576;
+export const MAX_UNPACKED_METADATA_BYTES = 8 * 1_048_576;
+/** Documents of metadata that wait for the frame they belong to: seconds of the most talkative cameras. */
+export const MAX_WAITING_METADATA = 500;
 /** Packets that carry one access unit: the largest one in packets of 512 bytes. Each keeps its chunk of memory alive. */
 export const MAX_ACCESS_UNIT_PACKETS = 16_384;
 /** Audio access units in one packet: more than fit into an Ethernet frame even at 6 bytes each. */

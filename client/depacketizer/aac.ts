@@ -5,6 +5,7 @@ import { type AdtsHeader, aacLcConfig, adtsConfig, parseAdtsHeader, parseAudioSp
 import type { AudioTrackConfig } from '../codec/track-config.js';
 import { type AuHeaderLayout, auHeaderLayout, readAuHeaders } from './au-headers.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+import { IndependentUnits } from './independent-units.js';
 
 /**
  * RTP packets of `mpeg4-generic` → AAC access units (RFC 3640: AAC-hbr, AAC-lbr and whatever else its parameters
@@ -12,18 +13,18 @@ import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depac
  * their indices, but not put in order.
  */
 export class AacDepacketizer implements Depacketizer {
-  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
-  readonly #onAccessUnit: AccessUnitHandler;
+  readonly stats: DepacketizerStats;
+  readonly #units: IndependentUnits;
   readonly #format: MediaFormat;
   readonly #layout: AuHeaderLayout;
   /** Whether the session description has a configuration; then ADTS headers have no say. */
   readonly #isDescribed: boolean;
   #config: AudioTrackConfig | null;
-  #announcedConfig: AudioTrackConfig | null = null;
   #open: OpenUnit | null = null;
 
   constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
-    this.#onAccessUnit = onAccessUnit;
+    this.#units = new IndependentUnits(onAccessUnit);
+    this.stats = this.#units.stats;
     this.#format = format;
     this.#layout = auHeaderLayout(format.parameters);
     const config = describedConfig(format);
@@ -131,18 +132,7 @@ export class AacDepacketizer implements Depacketizer {
       this.stats.droppedAccessUnits++;
       return;
     }
-    const isNewConfig = config !== this.#announcedConfig;
-    this.#announcedConfig = config;
-    this.stats.accessUnits++;
-    this.stats.keyFrames++;
-    this.#onAccessUnit({
-      presentationTime: time,
-      decodeTime: time,
-      isKeyFrame: true,
-      pieces,
-      byteLength,
-      config: isNewConfig ? config : null,
-    });
+    this.#units.emit(pieces, byteLength, time, config);
   }
 
   /** Where the session description has no configuration, the ADTS headers have it: better than the clock rate's word. */

@@ -4,6 +4,7 @@ import type { MediaFormat } from '../../shared/session-description.js';
 import { END_OF_IMAGE, QUANTISATION_TABLE_BYTES, quantisationTables, writeJpegHeader } from '../codec/jpeg.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+import { IndependentUnits } from './independent-units.js';
 
 /**
  * RTP packets of JPEG (RFC 2435) → whole JPEG pictures, each of which can be decoded by itself. Pictures beyond 2,040 pixels
@@ -37,8 +38,8 @@ interface Picture {
 }
 
 export class JpegDepacketizer implements Depacketizer {
-  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
-  readonly #onAccessUnit: AccessUnitHandler;
+  readonly stats: DepacketizerStats;
+  readonly #units: IndependentUnits;
   /** By Q; those of 255 are not kept. */
   readonly #tables = new Map<number, Uint8Array>();
   #picture: Picture | null = null;
@@ -47,7 +48,8 @@ export class JpegDepacketizer implements Depacketizer {
   #config: VideoTrackConfig | null = null;
 
   constructor(_format: MediaFormat, onAccessUnit: AccessUnitHandler) {
-    this.#onAccessUnit = onAccessUnit;
+    this.#units = new IndependentUnits(onAccessUnit);
+    this.stats = this.#units.stats;
   }
 
   push({ payload, marker, extension }: RtpPacket, time: number, packetsLost: number): void {
@@ -113,19 +115,10 @@ export class JpegDepacketizer implements Depacketizer {
     this.#picture = null;
     if (picture === null || picture.byteLength === 0) return;
     const { header, pieces, width, height } = picture;
-    const isNew = this.#config?.width !== width || this.#config.height !== height;
-    if (isNew) this.#config = jpegConfig(width, height);
+    if (this.#config?.width !== width || this.#config.height !== height) this.#config = jpegConfig(width, height);
     const parts = endsItself(pieces) ? [header, ...pieces] : [header, ...pieces, ending];
-    this.stats.accessUnits++;
-    this.stats.keyFrames++;
-    this.#onAccessUnit({
-      presentationTime: time,
-      decodeTime: time,
-      isKeyFrame: true,
-      pieces: parts,
-      byteLength: parts.reduce((sum, part) => sum + part.length, 0),
-      config: isNew ? this.#config : null,
-    });
+    const byteLength = parts.reduce((sum, part) => sum + part.length, 0);
+    this.#units.emit(parts, byteLength, time, this.#config);
   }
 
   /** @returns null where they are missing, or cut short */

@@ -4,8 +4,8 @@ import type { MediaFormat } from '../../shared/session-description.js';
 import { aacLcConfig } from '../codec/aac.js';
 import { BitReader } from '../codec/bit-reader.js';
 import { readLatmUnit, readStreamMuxConfig, type StreamMuxConfig } from '../codec/latm.js';
-import type { AudioTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+import { IndependentUnits } from './independent-units.js';
 import { joinedPieces } from './pieces.js';
 
 /**
@@ -13,12 +13,11 @@ import { joinedPieces } from './pieces.js';
  * packets up to the marker. Its configuration comes in band, where `cpresent` says so, or in the session description.
  */
 export class LatmDepacketizer implements Depacketizer {
-  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
-  readonly #onAccessUnit: AccessUnitHandler;
+  readonly stats: DepacketizerStats;
+  readonly #units: IndependentUnits;
   readonly #clockRate: number;
   readonly #isConfigInBand: boolean;
   #mux: StreamMuxConfig | null;
-  #announced: AudioTrackConfig | null = null;
   #open: OpenElement | null = null;
   /** Elements have been seen that take several packets. */
   #hasFragments = false;
@@ -26,7 +25,8 @@ export class LatmDepacketizer implements Depacketizer {
   #skips = false;
 
   constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
-    this.#onAccessUnit = onAccessUnit;
+    this.#units = new IndependentUnits(onAccessUnit);
+    this.stats = this.#units.stats;
     this.#clockRate = format.clockRate;
     const config = format.parameters.get('config') ?? '';
     const presence = format.parameters.get('cpresent');
@@ -105,24 +105,9 @@ export class LatmDepacketizer implements Depacketizer {
     const { track } = mux;
     for (const [index, unit] of units.entries()) {
       const ticks = (index * track.samplesPerUnit * this.#clockRate) / track.sampleRate;
-      if (unit.length > 0) this.#emit(unit, track, time + Math.round(ticks));
+      if (unit.length > 0) this.#units.emit([unit], unit.length, time + Math.round(ticks), track);
     }
     return true;
-  }
-
-  #emit(unit: Uint8Array, track: AudioTrackConfig, time: number): void {
-    const isNewConfig = track !== this.#announced;
-    this.#announced = track;
-    this.stats.accessUnits++;
-    this.stats.keyFrames++;
-    this.#onAccessUnit({
-      presentationTime: time,
-      decodeTime: time,
-      isKeyFrame: true,
-      pieces: [unit],
-      byteLength: unit.length,
-      config: isNewConfig ? track : null,
-    });
   }
 }
 

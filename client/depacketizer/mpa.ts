@@ -4,17 +4,19 @@ import type { MediaFormat } from '../../shared/session-description.js';
 import { type MpegAudioHeader, mpegAudioConfig, parseMpegAudioHeader } from '../codec/mpeg-audio.js';
 import type { AudioTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+import { IndependentUnits } from './independent-units.js';
 
 /** RTP packets of MPEG audio → its frames, several in a packet or one over several (RFC 2250, 3.2, 3.4 and 3.5). */
 export class MpegAudioDepacketizer implements Depacketizer {
-  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
-  readonly #onAccessUnit: AccessUnitHandler;
+  readonly stats: DepacketizerStats;
+  readonly #units: IndependentUnits;
   readonly #clockRate: number;
   #config: AudioTrackConfig | null = null;
   #open: OpenFrame | null = null;
 
   constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
-    this.#onAccessUnit = onAccessUnit;
+    this.#units = new IndependentUnits(onAccessUnit);
+    this.stats = this.#units.stats;
     this.#clockRate = format.clockRate;
   }
 
@@ -80,17 +82,9 @@ export class MpegAudioDepacketizer implements Depacketizer {
       config.sampleRate === header.sampleRate &&
       config.channels === header.channels &&
       config.samplesPerUnit === header.samples;
-    if (!isSame) this.#config = mpegAudioConfig(header);
-    this.stats.accessUnits++;
-    this.stats.keyFrames++;
-    this.#onAccessUnit({
-      presentationTime: time,
-      decodeTime: time,
-      isKeyFrame: true,
-      pieces,
-      byteLength: header.frameBytes,
-      config: isSame ? null : this.#config,
-    });
+    const current = isSame ? config : mpegAudioConfig(header);
+    this.#config = current;
+    this.#units.emit(pieces, header.frameBytes, time, current);
   }
 }
 

@@ -1,20 +1,23 @@
 import type { RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaFormat } from '../../shared/session-description.js';
 import { opusConfig, opusPacketSamples } from '../codec/opus.js';
+import type { AudioTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+import { IndependentUnits } from './independent-units.js';
 
 /**
  * RTP packets of Opus → Opus packets, one in each (RFC 7587, 4.2). Where nothing is sent because nothing is heard (DTX),
  * the time stamps have a gap. A new configuration comes with each change of the packets' length.
  */
 export class OpusDepacketizer implements Depacketizer {
-  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
-  readonly #onAccessUnit: AccessUnitHandler;
+  readonly stats: DepacketizerStats;
+  readonly #units: IndependentUnits;
   readonly #channels: 1 | 2;
-  #samplesPerUnit = 0;
+  #config: AudioTrackConfig | null = null;
 
   constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
-    this.#onAccessUnit = onAccessUnit;
+    this.#units = new IndependentUnits(onAccessUnit);
+    this.stats = this.#units.stats;
     // Many that send stereo do not say so; mono comes out right of both channels.
     this.#channels = format.parameters.get('sprop-stereo') === '0' ? 1 : 2;
   }
@@ -26,18 +29,8 @@ export class OpusDepacketizer implements Depacketizer {
       this.stats.malformedPackets++;
       return;
     }
-    const isNewLength = samples !== this.#samplesPerUnit;
-    this.#samplesPerUnit = samples;
-    this.stats.accessUnits++;
-    this.stats.keyFrames++;
-    this.#onAccessUnit({
-      presentationTime: time,
-      decodeTime: time,
-      isKeyFrame: true,
-      pieces: [payload],
-      byteLength: payload.length,
-      config: isNewLength ? opusConfig(this.#channels, samples) : null,
-    });
+    if (this.#config?.samplesPerUnit !== samples) this.#config = opusConfig(this.#channels, samples);
+    this.#units.emit([payload], payload.length, time, this.#config);
   }
 
   reset(): void {}

@@ -29,11 +29,17 @@ const depacketizers: ReadonlyMap<string, (format: MediaFormat) => Promise<Depack
   ['L8', loadPcm],
   ['L16', loadPcm],
   ['G722', async () => (await import('./g722.js')).G722Depacketizer],
+  ['VND.ONVIF.METADATA', loadMetadata],
+  ['VND.ONVIF.METADATA.GZIP', loadMetadata],
   ['G726', async () => (await import('./g726.js')).G726Depacketizer],
 ]);
 
 async function loadPcm(): Promise<DepacketizerClass> {
   return (await import('./pcm.js')).PcmDepacketizer;
+}
+
+async function loadMetadata(): Promise<DepacketizerClass> {
+  return (await import('./onvif-metadata.js')).OnvifMetadataDepacketizer;
 }
 
 function loaderOf({ encodingName }: MediaFormat) {

@@ -4,6 +4,7 @@ import type { MediaFormat } from '../../shared/session-description.js';
 import { flacConfig, writeFlacFrame } from '../codec/flac.js';
 import type { AudioTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+import { IndependentUnits } from './independent-units.js';
 
 /**
  * RTP packets of sound that no browser takes as it is → samples → FLAC access units of 20 ms each, whatever a packet holds.
@@ -24,13 +25,12 @@ export interface SampleDecoder {
 }
 
 export abstract class SampleDepacketizer implements Depacketizer {
-  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
-  readonly #onAccessUnit: AccessUnitHandler;
+  readonly stats: DepacketizerStats;
+  readonly #units: IndependentUnits;
   readonly #decoder: SampleDecoder;
   readonly #samplesPerTick: number;
   readonly #config: AudioTrackConfig;
   readonly #block: Int16Array;
-  #isAnnounced = false;
   /** Samples in the block, all channels counted. */
   #filled = 0;
   /** RTP time of the block's first sample, and of the sample that is to come next. */
@@ -39,7 +39,8 @@ export abstract class SampleDepacketizer implements Depacketizer {
   #frameNumber = 0;
 
   constructor(format: MediaFormat, decoder: SampleDecoder, onAccessUnit: AccessUnitHandler) {
-    this.#onAccessUnit = onAccessUnit;
+    this.#units = new IndependentUnits(onAccessUnit);
+    this.stats = this.#units.stats;
     this.#decoder = decoder;
     this.#samplesPerTick = decoder.samplesPerTick ?? 1;
     const sampleRate = Math.min(format.clockRate * this.#samplesPerTick, MAX_AUDIO_SAMPLE_RATE);
@@ -80,17 +81,6 @@ export abstract class SampleDepacketizer implements Depacketizer {
   #emit(): void {
     const bytes = writeFlacFrame(this.#block, this.#config.channels, this.#frameNumber++);
     this.#filled = 0;
-    this.stats.accessUnits++;
-    this.stats.keyFrames++;
-    const config = this.#isAnnounced ? null : this.#config;
-    this.#isAnnounced = true;
-    this.#onAccessUnit({
-      presentationTime: this.#blockTime,
-      decodeTime: this.#blockTime,
-      isKeyFrame: true,
-      pieces: [bytes],
-      byteLength: bytes.length,
-      config,
-    });
+    this.#units.emit([bytes], bytes.length, this.#blockTime, this.#config);
   }
 }

@@ -35,6 +35,8 @@ export abstract class CameraElement extends MediaElement {
     defaultMuted: { type: Boolean, reflect: true, useDefault: true, attribute: 'muted' },
     disablePictureInPicture: { type: Boolean, reflect: true, useDefault: true, attribute: 'disablepictureinpicture' },
     latency: { converter: latencyConverter },
+    wantedTracks: { attribute: 'tracks' },
+    recording: {},
     poster: { reflect: true, useDefault: true },
     label: { reflect: true, useDefault: true },
   };
@@ -45,6 +47,16 @@ export abstract class CameraElement extends MediaElement {
   declare password: string;
   /** The access token for the proxy, or a function that gets one; asked anew before each connection and as play goes on. */
   declare token: string | (() => string | Promise<string>);
+  /**
+   * The `tracks` attribute: what to receive, of each kind the first that the camera has: `video`, `audio`, `metadata`, places
+   * in `tracks` from 0, names of payload formats; separated by blanks. `video audio` when empty.
+   */
+  declare wantedTracks: string;
+  /**
+   * There: the source is a recorder (ONVIF replay). Says which part is wanted, as `start/end` in ISO 8601; either may be
+   * missing. Null: it is what it says it is.
+   */
+  declare recording: string | null;
   declare autoplay: boolean;
   declare controls: boolean;
   declare loop: boolean;
@@ -83,7 +95,16 @@ export abstract class CameraElement extends MediaElement {
 
   constructor() {
     super();
-    this.src = this.proxy = this.username = this.password = this.token = this.poster = this.label = '';
+    this.src =
+      this.proxy =
+      this.username =
+      this.password =
+      this.token =
+      this.wantedTracks =
+      this.poster =
+      this.label =
+        '';
+    this.recording = null;
     this.autoplay = this.controls = this.loop = this.defaultMuted = this.disablePictureInPicture = false;
   }
 
@@ -237,7 +258,7 @@ export abstract class CameraElement extends MediaElement {
   };
 
   #currentSourceKey(): string {
-    return JSON.stringify([this.src, this.proxy, this.username, this.password]);
+    return JSON.stringify([this.src, this.proxy, this.username, this.password, this.wantedTracks, this.recording]);
   }
 
   /** Loads if an attribute that says what to play has changed since. */
@@ -338,19 +359,29 @@ export abstract class CameraElement extends MediaElement {
 
   /** A browser without Media Source Extensions fails here. */
   #createPlayer(create: PlayerFactory, source: PlayerSource): ElementPlayer {
-    const { muted, volume, latency } = this;
+    const { muted, volume, latency, recording } = this;
+    const tracks = this.wantedTracks?.toLowerCase().match(/[^\s,]+/g) ?? undefined;
     let player: ElementPlayer | null = null;
     /** A player that was closed has no more say. */
     const isCurrent = () => player === this.#player;
     try {
       player = create(
-        { source, container: this.screen, muted, volume, latency },
+        {
+          source,
+          container: this.screen,
+          muted,
+          volume,
+          latency,
+          tracks,
+          recording,
+        },
         {
           onStateChange: (state) => isCurrent() && this.#onStateChange(state),
           onVideoChange: (video) => isCurrent() && this.#adoptVideo(video),
           onTracksChange: () => isCurrent() && this.#onTracksChange(),
           onWarning: (error) => isCurrent() && this.dispatchEvent(new CustomEvent('warning', { detail: error })),
           onMutedByBrowser: () => isCurrent() && this.#muteForBrowser(),
+          onMetadata: (detail) => isCurrent() && this.dispatchEvent(new CustomEvent('metadata', { detail })),
           onRateChange: () => isCurrent() && this.#dispatch('ratechange'),
         },
       );

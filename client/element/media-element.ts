@@ -108,6 +108,16 @@ export abstract class MediaElement extends ReactiveElement {
     return this.player?.currentDate ?? null;
   }
 
+  /** From where to where a recording goes, UTC; null of live streams, and of media that tell no time of day. */
+  get range(): { start: Date; end: Date } | null {
+    return this.player?.range ?? null;
+  }
+
+  /** Goes to what was taken at this time, as setting `currentTime` does; ignored where there is no `range`. */
+  seekTo(date: Date): void {
+    this.player?.seekTo(date);
+  }
+
   /** Whether the picture is as recent as the `latency` setting allows. */
   get isAtLiveEdge(): boolean {
     return this.player?.isAtLiveEdge ?? false;

@@ -1,4 +1,5 @@
 import type { StreamError } from '../../shared/errors.js';
+import type { OnvifMetadata } from '../player/onvif-metadata.js';
 import type { PlayerState } from './player-factory.js';
 
 /**
@@ -50,6 +51,8 @@ export interface RtspPlayerEventMap extends Omit<HTMLElementEventMap, 'error'> {
   trackschange: Event;
   /** Something is not as it should be, and play goes on: a track that the browser cannot play, for example. */
   warning: CustomEvent<StreamError>;
+  /** What the camera says of the frame that is on screen now (ONVIF); only where `tracks` names `metadata`. */
+  metadata: CustomEvent<OnvifMetadata>;
   enterpictureinpicture: Event;
   leavepictureinpicture: Event;
 }

@@ -20,6 +20,8 @@ export type ElementPlayer = Pick<
   | 'pause'
   | 'seekToLive'
   | 'seek'
+  | 'seekTo'
+  | 'range'
   | 'isStored'
   | 'position'
   | 'playbackRate'

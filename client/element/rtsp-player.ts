@@ -6,6 +6,7 @@ import { RtspPlayerElement } from './rtsp-player-element.js';
 
 export type { ErrorCode } from '../../shared/errors.js';
 export { StreamError } from '../../shared/errors.js';
+export type { AnalyticsFrame, DetectedObject, OnvifMetadata } from '../player/onvif-metadata.js';
 export type { RtspPlayerEventMap, StateChange } from './media-events.js';
 export type { Latency, PlayerState, PlayerStats, PlayerTrack } from './player-factory.js';
 export { RtspPlayerElement };

@@ -1,13 +1,13 @@
 import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
-import type { Logger } from '../../shared/logger.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { Latency } from './latency.js';
 import { latencyPolicy } from './latency.js';
 import { LiveEdge } from './live-edge.js';
 import { MediaSourceSink } from './media-source-sink.js';
 import type { ExpectedTracks } from './presentation.js';
-import type { Sink, SinkHandlers, SinkStats } from './sink.js';
+import type { LiveSinkOptions, Sink, SinkHandlers, SinkStats } from './sink.js';
+import { createVideo } from './video-element.js';
 
 /**
  * Pictures that Media Source Extensions take in no container (JPEG) → a canvas, whose stream a `<video>` plays: to the page it
@@ -37,16 +37,6 @@ interface Decoded {
   readonly dueMs: number;
 }
 
-export interface ImageSinkOptions {
-  /** The `<video>` is put in here, filling it. */
-  container: HTMLElement;
-  latency: Latency;
-  muted: boolean;
-  volume: number;
-  clock: Clock;
-  logger: Logger;
-}
-
 export class ImageSink implements Sink {
   readonly video: HTMLVideoElement;
   readonly #clock: Clock;
@@ -69,7 +59,7 @@ export class ImageSink implements Sink {
   #cancelDrawing: (() => void) | null = null;
   #closed = false;
 
-  constructor(options: ImageSinkOptions, handlers: SinkHandlers) {
+  constructor(options: LiveSinkOptions, handlers: SinkHandlers) {
     const { ownerDocument } = options.container;
     this.#clock = options.clock;
     this.#handlers = handlers;
@@ -84,9 +74,7 @@ export class ImageSink implements Sink {
     }
     this.#context = context;
     this.#track = track as CanvasCaptureMediaStreamTrack;
-    this.video = ownerDocument.createElement('video');
-    this.video.playsInline = true;
-    this.video.disableRemotePlayback = true;
+    this.video = createVideo(ownerDocument);
     this.video.muted = true;
     this.video.srcObject = stream;
     this.#soundPlace = ownerDocument.createElement('div');

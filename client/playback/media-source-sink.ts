@@ -9,7 +9,7 @@ import { GroupCache } from './group-cache.js';
 import { type Latency, type LatencyPolicy, latencyPolicy } from './latency.js';
 import { mediaSourceConstructor } from './media-source.js';
 import { type ExpectedTracks, Presentation } from './presentation.js';
-import type { Sink, SinkHandlers, SinkStats } from './sink.js';
+import type { LiveSinkOptions, Sink, SinkHandlers, SinkStats } from './sink.js';
 import type { JoinHost, SoundJoin } from './sound-join.js';
 
 /**
@@ -24,16 +24,6 @@ const SILENCE_MS = 5_000;
 /** The decoder may fail this often in that many milliseconds before the sink gives up. */
 const MAX_FAILURES = 3;
 const FAILURE_SPAN_MS = 30_000;
-
-export interface MediaSourceSinkOptions {
-  /** The `<video>` elements are put in here, filling it; the later one is on top. */
-  container: HTMLElement;
-  latency: Latency;
-  muted: boolean;
-  volume: number;
-  clock: Clock;
-  logger: Logger;
-}
 
 export class MediaSourceSink implements Sink {
   readonly #container: HTMLElement;
@@ -60,7 +50,7 @@ export class MediaSourceSink implements Sink {
   #closed = false;
 
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
-  constructor(options: MediaSourceSinkOptions, handlers: SinkHandlers) {
+  constructor(options: LiveSinkOptions, handlers: SinkHandlers) {
     this.#container = options.container;
     this.#clock = options.clock;
     this.#logger = options.logger;

@@ -7,6 +7,7 @@ import { hasSegmentWriter, loadSegmentWriter } from './container.js';
 import type { LatencyPolicy } from './latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
 import type { SourceBufferQueueHandlers } from './source-buffer-queue.js';
+import { createVideo, decodingError, ShownFrame } from './video-element.js';
 import { VideoFeed } from './video-feed.js';
 
 /**
@@ -34,6 +35,9 @@ export interface ExpectedTracks {
   readonly audio: boolean;
 }
 
+/** Browsers tell a frame's time in microseconds. */
+const ROUNDING_S = 0.001;
+
 export interface PresentationHandlers {
   /** The browser cannot go on with this presentation. Called once. */
   onError(error: StreamError): void;
@@ -43,6 +47,7 @@ export interface PresentationHandlers {
 
 export class Presentation {
   readonly video: HTMLVideoElement;
+  readonly #shown: ShownFrame;
   readonly #clock: Clock;
   readonly #handlers: PresentationHandlers;
   readonly #mediaSource: MediaSource;
@@ -79,13 +84,12 @@ export class Presentation {
     this.#policy = policy;
     this.#mediaSource = new Constructor();
     this.#objectUrl = URL.createObjectURL(this.#mediaSource);
-    this.video = document.createElement('video');
-    this.video.playsInline = true;
-    this.video.disableRemotePlayback = true;
+    this.video = createVideo(document);
+    this.#shown = new ShownFrame(this.video);
     const signal = this.#abort.signal;
     this.#mediaSource.addEventListener('sourceopen', () => this.#onOpen(), { signal });
     this.video.addEventListener('waiting', () => this.#onWaiting(), { signal });
-    this.video.addEventListener('error', () => this.#onVideoError(), { signal });
+    this.video.addEventListener('error', () => this.#fail(decodingError(this.video)), { signal });
   }
 
   /** Opens the MediaSource, which is work enough to be put off while a connection is made. */
@@ -164,7 +168,7 @@ export class Presentation {
 
   /** Source time, in seconds, of the frame on screen; null when there is none. */
   get timeOnScreen(): number | null {
-    return this.#videoFeed?.sourceAt(this.video.currentTime) ?? null;
+    return this.#videoFeed?.sourceAt(this.#shown.time + ROUNDING_S) ?? null;
   }
 
   /** Tells which tracks to wait for; without effect once the first unit was fed. */
@@ -390,11 +394,6 @@ export class Presentation {
         return this.#videoFeed === null ? playhead - 1 : this.#videoFeed.keyFrameBefore(playhead);
       },
     };
-  }
-
-  #onVideoError(): void {
-    const detail = this.video.error?.message ?? '';
-    this.#fail(new StreamError('media-failed', `The browser could not decode the media${detail && ` (${detail})`}.`));
   }
 
   /** The last picture stays until `close()`. */

@@ -1,4 +1,6 @@
+import type { Clock } from '../../shared/clock.js';
 import type { StreamError } from '../../shared/errors.js';
+import type { Logger } from '../../shared/logger.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { VideoTrackConfig } from '../codec/track-config.js';
 import type { Latency } from './latency.js';
@@ -33,6 +35,21 @@ export interface Sink {
   stats(): SinkStats;
   /** Removes the `<video>`s and lets go of everything; may be called twice. */
   close(): void;
+}
+
+export interface SinkOptions {
+  /** The `<video>` is put in here, filling it; of several, the later one is on top. */
+  container: HTMLElement;
+  muted: boolean;
+  /** 0 to 1. */
+  volume: number;
+  clock: Clock;
+}
+
+/** Of a sink that stays near the newest frame. */
+export interface LiveSinkOptions extends SinkOptions {
+  latency: Latency;
+  logger: Logger;
 }
 
 export interface SinkHandlers {

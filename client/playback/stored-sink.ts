@@ -7,8 +7,9 @@ import { loadSegmentWriter, mimeTypeOf } from './container.js';
 import type { Latency } from './latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from './media-source.js';
 import type { ExpectedTracks } from './presentation.js';
-import type { Sink, SinkHandlers, SinkStats } from './sink.js';
+import type { Sink, SinkHandlers, SinkOptions, SinkStats } from './sink.js';
 import { StoredFeed } from './stored-feed.js';
+import { createVideo, decodingError, ShownFrame } from './video-element.js';
 
 /**
  * Access units of stored media → a playing `<video>` whose own time is that of the media: `currentTime`, `duration`,
@@ -37,18 +38,14 @@ const SAME_TIME_S = 0.001;
 /** Sound may begin this much after the picture: the browser starts all the same. Seconds. */
 const START_GAP_S = 0.1;
 
-export interface StoredSinkOptions {
-  /** The `<video>` is put in here, filling it. */
-  container: HTMLElement;
-  muted: boolean;
-  volume: number;
-  clock: Clock;
+export interface StoredSinkOptions extends SinkOptions {
   /** Seconds at which the media ends. */
   duration: number;
 }
 
 export class StoredSink implements Sink {
   readonly video: HTMLVideoElement;
+  readonly #shown: ShownFrame;
   readonly #clock: Clock;
   readonly #handlers: SinkHandlers;
   readonly #mediaSource: MediaSource;
@@ -93,22 +90,21 @@ export class StoredSink implements Sink {
     this.#duration = options.duration;
     this.#mediaSource = new Constructor();
     this.#objectUrl = URL.createObjectURL(this.#mediaSource);
-    this.video = options.container.ownerDocument.createElement('video');
-    this.video.playsInline = true;
-    this.video.disableRemotePlayback = true;
+    this.video = createVideo(options.container.ownerDocument);
+    this.#shown = new ShownFrame(this.video);
     this.video.muted = options.muted;
     this.video.volume = options.volume;
     const { signal } = this.#abort;
     this.#mediaSource.addEventListener('sourceopen', () => this.#onOpen(), { signal });
     this.video.addEventListener('waiting', () => this.#onWaiting(), { signal });
-    this.video.addEventListener('error', () => this.#onVideoError(), { signal });
+    this.video.addEventListener('error', () => this.#fail(decodingError(this.video)), { signal });
     this.video.src = this.#objectUrl;
     this.#hold();
     options.container.append(this.video);
   }
 
   get timeOnScreen(): number | null {
-    return this.video.readyState >= this.video.HAVE_CURRENT_DATA && !this.video.seeking ? this.video.currentTime : null;
+    return this.video.readyState >= this.video.HAVE_CURRENT_DATA && !this.video.seeking ? this.#shown.time : null;
   }
 
   get muted(): boolean {
@@ -392,9 +388,25 @@ export class StoredSink implements Sink {
   #release(): void {
     if (!this.#isHeld || this.#closed || this.#awaitsPosition) return;
     const isLast = this.#hasEnded && this.#mediaSource.readyState === 'ended';
-    if (!isLast && this.lead < MARGIN_S * Math.max(1, this.#rate)) return;
+    if (!isLast && this.lead < MARGIN_S * Math.max(1, this.#rate)) {
+      this.#skipGap();
+      return;
+    }
     this.#isHeld = false;
     this.video.playbackRate = this.#rate;
+  }
+
+  /** Where nothing was recorded, the picture goes on behind the gap. */
+  #skipGap(): void {
+    const { buffered, currentTime, seeking } = this.video;
+    if (seeking || this.#awaitsFirst || this.lead > START_GAP_S) return;
+    for (let index = 0; index < buffered.length; index++) {
+      const start = buffered.start(index);
+      if (start <= currentTime || buffered.end(index) - start < MARGIN_S) continue;
+      this.#jumps++;
+      this.video.currentTime = start;
+      return;
+    }
   }
 
   #onWaiting(): void {
@@ -412,11 +424,6 @@ export class StoredSink implements Sink {
     } else {
       busy.addEventListener('updateend', () => this.#endOfStream(), { once: true, signal: this.#abort.signal });
     }
-  }
-
-  #onVideoError(): void {
-    const detail = this.video.error?.message ?? '';
-    this.#fail(new StreamError('media-failed', `The browser could not decode the media${detail && ` (${detail})`}.`));
   }
 
   #fail(error: StreamError): void {

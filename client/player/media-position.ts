@@ -1,14 +1,33 @@
+import { unixMsFromNtp } from '../../shared/rtcp.js';
+import type { RtpPacket } from '../../shared/rtp-packet.js';
+import type { AccessUnit } from '../codec/access-unit.js';
+import { formatRange } from '../rtsp/format-range.js';
 import type { PlayResult } from '../rtsp/session.js';
-import type { MediaRange } from './receiver.js';
+import type { MediaRange } from './media-range.js';
 import type { TrackReceiver } from './track-receiver.js';
 
 /**
- * Where stored media are: seconds from the start of a PLAY → normal play time (RFC 2326, 3.6), by what the server said it
- * plays.
+ * Where stored media are: seconds from the start of a PLAY → the position in them (see MediaRange), by what the server said
+ * it plays. A recorder may say of each frame when it was taken (ONVIF Streaming Specification, 6.3: the replay header
+ * extension): then that is its position, over gaps as well.
  */
 
 /** A resumption this far from where the pause was is another position. Seconds. */
 const MAX_RESUME_STEP_S = 1;
+
+/** The extension's profile, and its flags: the last frame of the recording. */
+const REPLAY_EXTENSION = 0xabac;
+const FLAG_TERMINAL = 0x10;
+const REPLAY_EXTENSION_BYTES = 12;
+
+type Extension = NonNullable<RtpPacket['extension']>;
+
+/** When a unit was taken. */
+interface Capture {
+  readonly ticks: number;
+  readonly utc: number;
+  readonly isLast: boolean;
+}
 
 export class MediaPosition {
   readonly range: MediaRange;
@@ -19,18 +38,25 @@ export class MediaPosition {
   #scale = 1;
   #reached: number;
   #isResuming = false;
+  /** The newest of each track. */
+  readonly #captures = new Map<TrackReceiver, Capture>();
 
-  /** @param startAt - seconds of normal play time, null: the beginning */
+  /** @param startAt - seconds, null: the beginning */
   constructor(range: MediaRange, startAt: number | null) {
     this.range = range;
-    this.#asked = startAt;
+    // A recorder that is not told where to begin begins with its oldest recording.
+    this.#asked = startAt ?? (range.utc === null ? null : range.start);
     this.#origin = startAt ?? range.start;
     this.#reached = this.#origin;
   }
 
   /** Value of the Range header of the next PLAY; undefined: the server's own beginning, or where it was. */
   get requestedRange(): string | undefined {
-    return this.#asked === null ? undefined : `npt=${this.#asked.toFixed(3)}-`;
+    const asked = this.#asked;
+    if (asked === null) return undefined;
+    const { utc, end } = this.range;
+    if (utc === null) return formatRange({ unit: 'npt', start: asked, end: null });
+    return formatRange({ unit: 'clock', start: utc + 1000 * asked, end: utc + 1000 * end });
   }
 
   /** Seconds of the media in a second of RTP time. */
@@ -38,7 +64,7 @@ export class MediaPosition {
     return this.#scale;
   }
 
-  /** The next PLAY is to begin here, seconds of normal play time. */
+  /** The next PLAY is to begin here, seconds. */
   ask(position: number): void {
     this.#asked = position;
     this.#isResuming = false;
@@ -60,29 +86,45 @@ export class MediaPosition {
     const asked = this.#asked;
     this.#asked = null;
     if (continues) return true;
-    this.#origin = startOf(result) ?? asked ?? this.#reached;
+    this.#captures.clear();
+    this.#origin = this.#startOf(result) ?? asked ?? this.#reached;
     this.#reached = this.#origin;
     this.#scale = result.scale ?? 1;
     return false;
   }
 
+  /** A packet of a track has a header extension, which belongs to the unit that has its time. */
+  onExtension(track: TrackReceiver, { profile, data }: Extension, ticks: number): void {
+    if (profile !== REPLAY_EXTENSION || data.length < REPLAY_EXTENSION_BYTES) return;
+    const view = new DataView(data.buffer, data.byteOffset, data.length);
+    const utc = unixMsFromNtp(view.getUint32(0), view.getUint32(4));
+    this.#captures.set(track, { ticks, utc, isLast: (view.getUint8(8) & FLAG_TERMINAL) !== 0 });
+  }
+
   /**
-   * Normal play time of a unit, seconds.
+   * The position of a unit, seconds.
    * @param time - from the start of play, seconds
    */
-  reach(time: number): number {
-    this.#reached = this.#origin + this.#scale * time;
+  reach(time: number, track: TrackReceiver, unit: AccessUnit): number {
+    const capture = this.#captures.get(track);
+    const { utc } = this.range;
+    if (capture === undefined || utc === null) this.#reached = this.#origin + this.#scale * time;
+    else {
+      const since = (this.#scale * (unit.presentationTime - capture.ticks)) / track.format.clockRate;
+      this.#reached = (capture.utc - utc) / 1000 + since;
+    }
     return this.#reached;
   }
 
-  /** Seconds from the start of play at which the media has, or had, a position. */
-  sinceStart(position: number): number {
-    return (position - this.#origin) / this.#scale;
+  /** Whether the recorder has said that nothing follows. */
+  isLast(track: TrackReceiver, { presentationTime }: AccessUnit): boolean {
+    const capture = this.#captures.get(track);
+    return capture?.isLast === true && capture.ticks === presentationTime;
   }
 
   #continues(result: PlayResult, tracks: readonly TrackReceiver[]): boolean {
     if (result.scale !== null && result.scale !== this.#scale) return false;
-    const start = startOf(result) ?? this.#reached;
+    const start = this.#startOf(result) ?? this.#reached;
     if (Math.abs(start - this.#reached) > MAX_RESUME_STEP_S) return false;
     return tracks.every(({ media, clock }) => {
       const rtpTimestamp = result.rtpInfo.find(({ mediaIndex }) => mediaIndex === media.index)?.rtpTimestamp ?? null;
@@ -91,8 +133,10 @@ export class MediaPosition {
       return Math.abs(time - start) <= MAX_RESUME_STEP_S;
     });
   }
-}
 
-function startOf({ range }: PlayResult): number | null {
-  return range?.unit === 'npt' && typeof range.start === 'number' ? range.start : null;
+  #startOf({ range }: PlayResult): number | null {
+    if (typeof range?.start !== 'number') return null;
+    if (range.unit === 'npt') return this.range.utc === null ? range.start : null;
+    return this.range.utc === null ? null : (range.start - this.range.utc) / 1000;
+  }
 }

@@ -11,7 +11,10 @@ import type { Sink, SinkHandlers, SinkStats } from '../playback/sink.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
 import { WebSocketTransport } from '../transport/websocket.js';
 import type { MediaPosition } from './media-position.js';
-import { type MediaRange, Receiver } from './receiver.js';
+import type { MediaRange } from './media-range.js';
+import type { MetadataPresenter } from './metadata-presenter.js';
+import type { OnvifMetadata } from './onvif-metadata.js';
+import { Receiver, type ReceiverOptions } from './receiver.js';
 import { Reconnect } from './reconnect.js';
 import type { StoredPlayback } from './stored-playback.js';
 import type { TrackReceiver, TrackStats } from './track-receiver.js';
@@ -54,6 +57,10 @@ export interface PlayerOptions {
   muted: boolean;
   /** 0 to 1. */
   volume: number;
+  /** As of the receiver; the picture's sound and video when absent. */
+  tracks?: readonly string[] | undefined;
+  /** As of the receiver. */
+  recording?: string | null;
   clock?: Clock;
   logger?: Logger;
 }
@@ -69,6 +76,8 @@ export interface PlayerHandlers {
   onMutedByBrowser?(): void;
   /** `playbackRate` has changed. */
   onRateChange?(): void;
+  /** What the camera says of the frame that is on screen now. */
+  onMetadata?(metadata: OnvifMetadata): void;
 }
 
 /** A medium that the camera offers. */
@@ -103,6 +112,7 @@ const LIVE_EDGE_S = 1;
 
 export class Player {
   readonly #source: PlayerSource;
+  readonly #media: Pick<ReceiverOptions, 'tracks' | 'recording'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #handlers: PlayerHandlers;
@@ -110,6 +120,8 @@ export class Player {
   #madeSink: Sink | null = null;
   /** Null of a live stream. */
   #stored: StoredPlayback | null = null;
+  /** Null until metadata come. */
+  #metadata: MetadataPresenter | null = null;
   #isImageSink = false;
   #awaitsSink = false;
   readonly #reconnect: Reconnect;
@@ -138,7 +150,8 @@ export class Player {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#handlers = handlers;
-    const { container, latency, muted, volume } = options;
+    const { container, latency, muted, volume, tracks, recording = null } = options;
+    this.#media = { ...(tracks && { tracks }), recording };
     if (mediaSourceConstructor() === null) throw mediaSourceMissing();
     this.#output = { container, latency, muted, volume };
     this.#reconnect = new Reconnect(this.#clock, () => this.#connect());
@@ -238,6 +251,13 @@ export class Player {
     return this.#stored?.position ?? null;
   }
 
+  /** From where to where a recording goes; null where there is none, or where it tells no time of day. */
+  get range(): { start: Date; end: Date } | null {
+    const { utc = null, start, end } = this.#stored?.range ?? {};
+    if (utc === null || start === undefined || end === undefined) return null;
+    return { start: new Date(utc + 1000 * start), end: new Date(utc + 1000 * end) };
+  }
+
   /** How many times as fast as they were taken pictures are shown: 1 of a live stream. */
   get playbackRate(): number {
     return this.#stored?.rate ?? 1;
@@ -258,10 +278,22 @@ export class Player {
     else if (this.#wantsPlay && this.#state === 'playing') this.#watchdog.start();
   }
 
+  /** Until the present connection shows something, what is on screen belongs to another time line. */
+  get #timeOnScreen(): number | null {
+    return this.#state === 'playing' || this.#state === 'paused' ? this.#sink.timeOnScreen : null;
+  }
+
+  /** Goes to what was taken at this time; ignored where there is no `range`. */
+  seekTo(date: Date): void {
+    const { range } = this;
+    if (range !== null && this.#stored !== null) {
+      this.seek(this.#stored.range.start + (date.getTime() - range.start.getTime()) / 1000);
+    }
+  }
+
   /** UTC at which the camera took the frame on screen, by its sender reports; null while unknown. */
   get currentDate(): Date | null {
-    // Until the present connection shows something, what is on screen belongs to another time line.
-    const time = this.#state === 'playing' || this.#state === 'paused' ? this.#sink.timeOnScreen : null;
+    const time = this.#timeOnScreen;
     const utc = time === null ? null : (this.#receiver?.utcAt(time) ?? null);
     return utc === null ? null : new Date(utc);
   }
@@ -358,10 +390,13 @@ export class Player {
       const transport = new WebSocketTransport(this.#source.webSocketUrl, { clock: this.#clock });
       const { url, credentials, tokens = null } = this.#source;
       receiver = new Receiver(
-        { transport, url, credentials, tokens, clock: this.#clock, logger: this.#logger },
+        { transport, url, credentials, tokens, ...this.#media, clock: this.#clock, logger: this.#logger },
         {
           onDescription: (range) => this.#onDescription(range),
-          onPosition: () => this.#stored?.onPosition(),
+          onPosition: () => {
+            this.#metadata?.reset();
+            this.#stored?.onPosition();
+          },
           onTracks: (tracks, description) => this.#onTracks(tracks, description),
           onPacket: (track) => this.#onPacket(track),
           onAccessUnit: (track, unit, time) => this.#onAccessUnit(track, unit, time),
@@ -395,6 +430,7 @@ export class Player {
     this.#receiver?.close();
     this.#receiver = null;
     this.#stored?.disconnect();
+    this.#metadata?.reset();
     this.#awaitsSink = false;
     this.#awaitsFrame = false;
     this.#frameWait.abort();
@@ -409,6 +445,7 @@ export class Player {
       this.#setState('connecting');
       this.#connectedAt = this.#clock.now();
       this.#sink.reset();
+      this.#metadata?.reset();
       this.#awaitsFrame = true;
     }
     receiver.resume().then(
@@ -503,6 +540,12 @@ export class Player {
     }
     if (!this.#awaitsSink) this.#expect(tracks);
     this.#watchedKind = video === undefined ? 'audio' : 'video';
+    if (tracks.every(({ kind }) => kind === 'metadata')) {
+      this.#onFailure(
+        new StreamError('no-playable-track', 'The camera gives neither picture nor sound of what is wanted.'),
+      );
+      return;
+    }
     const config = video?.announcedConfig ?? null;
     if (config?.kind === 'video') this.#sink.prepare(config);
     this.#awaitsFrame = true;
@@ -514,6 +557,10 @@ export class Player {
   }
 
   #onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void {
+    if (track.kind === 'metadata') {
+      void this.#onMetadata(unit, time);
+      return;
+    }
     if (track.kind === this.#watchedKind) this.#watchdog.onFrame(time);
     if (unit.config !== null) {
       this.#codecs.set(track.media.index, unit.config.codec);
@@ -524,6 +571,18 @@ export class Player {
     if (track.kind === 'video') this.#sink.pushVideo(unit, time);
     else this.#sink.pushAudio(unit, time);
     if (this.#awaitsFrame && this.#wantsPlay) this.#awaitFrame();
+  }
+
+  async #onMetadata(unit: AccessUnit, time: number): Promise<void> {
+    const receiver = this.#receiver;
+    const code = await import('./metadata-presenter.js').catch(() => null);
+    if (code === null || receiver !== this.#receiver) return;
+    this.#metadata ??= new code.MetadataPresenter({
+      picture: () => ({ video: this.video, time: this.#timeOnScreen }),
+      utcAt: (at) => this.#receiver?.utcAt(at) ?? null,
+      onMetadata: (metadata) => this.#handlers.onMetadata?.(metadata),
+    });
+    await this.#metadata.push(unit, time);
   }
 
   /** Waits until something of the present connection is on screen, or would be if the page were visible. */

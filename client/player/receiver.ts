@@ -10,7 +10,8 @@ import type { AccessTokens } from '../rtsp/access-token.js';
 import { describedRange, type PlayResult, RtspSession } from '../rtsp/session.js';
 import type { ByteTransport } from '../transport/byte-transport.js';
 import type { MediaPosition } from './media-position.js';
-import { TrackReceiver, type TrackReceiverHandlers } from './track-receiver.js';
+import type { MediaRange } from './media-range.js';
+import { type TrackKind, TrackReceiver, type TrackReceiverHandlers, trackKindOf } from './track-receiver.js';
 
 /**
  * One connection to a camera: from its address to access units. Sets up the first video and the first audio track that it
@@ -27,14 +28,15 @@ export interface ReceiverOptions {
   credentials?: Credentials | null;
   /** For the proxy. */
   tokens?: AccessTokens | null;
+  /**
+   * What to receive, by the first medium that fits of each kind: `video`, `audio` or `metadata`, a place in the session
+   * description from 0 (`2`), or a payload format's name (`h265`). What comes first is preferred. Video and audio when absent.
+   */
+  tracks?: readonly string[];
+  /** The media are a recorder's (ONVIF replay): the part that is wanted, as `start/end` in ISO 8601; either may be missing. */
+  recording?: string | null;
   clock: Clock;
   logger?: Logger;
-}
-
-/** From where to where stored media go, seconds of normal play time. */
-export interface MediaRange {
-  readonly start: number;
-  readonly end: number;
 }
 
 export interface ReceiverHandlers {
@@ -51,7 +53,7 @@ export interface ReceiverHandlers {
   onPacket?(track: TrackReceiver): void;
   /**
    * `time`: presentation time in seconds on a time line that all tracks share: from the start of play, or, of stored
-   * media, normal play time (RFC 2326, 3.6).
+   * media, their position (see MediaRange).
    */
   onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void;
   /** The camera has ended all tracks (RTCP BYE). The connection is still there. */
@@ -71,9 +73,18 @@ export class Receiver {
   readonly #clock: Clock;
   readonly #handlers: ReceiverHandlers;
   readonly #session: RtspSession;
+  readonly #wanted: readonly string[];
+  readonly #recording: string | null;
+  #range: MediaRange | null = null;
+  /** UTC of the start of play, by the camera's reply to PLAY; null when it does not say. */
+  #playUtc: number | null = null;
   readonly #trackHandlers: TrackReceiverHandlers = {
-    onAccessUnit: (track, unit, time) =>
-      this.#handlers.onAccessUnit(track, unit, this.#position === null ? time : this.#position.reach(time)),
+    onAccessUnit: (track, unit, time) => {
+      const position = this.#position;
+      this.#handlers.onAccessUnit(track, unit, position === null ? time : position.reach(time, track, unit));
+      if (position?.isLast(track, unit)) this.#onGoodbye(track);
+    },
+    onExtension: (track, extension, ticks) => this.#position?.onExtension(track, extension, ticks),
     onGoodbye: (track) => this.#onGoodbye(track),
     onFirstPacket: (track, ticks) => this.#anchor(track, ticks),
   };
@@ -92,19 +103,22 @@ export class Receiver {
   constructor(options: ReceiverOptions, handlers: ReceiverHandlers) {
     this.#clock = options.clock;
     this.#handlers = handlers;
+    this.#wanted = options.tracks ?? ['video', 'audio'];
+    this.#recording = options.recording ?? null;
     this.#session = new RtspSession(
       {
         transport: options.transport,
         url: options.url,
         credentials: options.credentials ?? null,
         tokens: options.tokens ?? null,
+        require: this.#recording === null ? null : 'onvif-replay',
         clock: options.clock,
         logger: options.logger ?? silentLogger,
       },
       {
         onPlay: (result) => this.#onPlay(result),
         onRtp: (mediaIndex, bytes) => this.#onRtp(mediaIndex, bytes),
-        onRtcp: (mediaIndex, bytes) => this.#byMedia[mediaIndex]?.onRtcp(bytes),
+        onRtcp: (mediaIndex, bytes) => void this.#byMedia[mediaIndex]?.onRtcp(bytes),
         onClose: (error) => this.#onClose(error),
       },
     );
@@ -122,7 +136,8 @@ export class Receiver {
     try {
       await this.#session.connect(signal);
       const description = await this.#session.describe(signal);
-      const position = this.#handlers.onDescription?.(mediaRangeOf(description));
+      this.#range = await this.#rangeOf(description);
+      const position = this.#handlers.onDescription?.(this.#range);
       // A failure is met where it is awaited.
       position?.catch(() => undefined);
       await this.#setUp(this.#choose(description), signal);
@@ -167,13 +182,19 @@ export class Receiver {
     });
   }
 
-  /** UTC in milliseconds of a time on the time line, by the camera's sender reports; null while unknown. */
+  /**
+   * UTC in milliseconds at which the camera took what has a time on the time line; null while unknown. Of a recording by
+   * its own times: the sender reports of stored media tell when they are sent. Of a live stream by the reply to PLAY, until two
+   * sender reports agree: that is one point of time, from which the camera's RTP clock drifts away.
+   */
   utcAt(time: number): number | null {
-    for (const track of this.#tracks) {
-      const utc = track.clock.isAnchored ? track.clock.utcAt(this.#position?.sinceStart(time) ?? time) : null;
-      if (utc !== null) return utc;
-    }
-    return null;
+    if (this.#range !== null) return this.#range.utc === null ? null : this.#range.utc + 1000 * time;
+    const clocks = this.#tracks
+      .map(({ clock }) => clock)
+      .filter(({ isAnchored, sender }) => isAnchored && sender?.isKnown);
+    const confirmed = clocks.find(({ sender }) => sender?.isConfirmed);
+    if (confirmed === undefined && this.#playUtc !== null) return this.#playUtc + 1000 * time;
+    return (confirmed ?? clocks[0])?.utcAt(time) ?? null;
   }
 
   /** Ends the session politely; never rejects. */
@@ -188,20 +209,32 @@ export class Receiver {
     this.#session.close();
   }
 
-  /** The first medium of each kind that there is a depacketizer for, and its format. */
+  /** Of stored media, null for a live stream. */
+  async #rangeOf(description: SessionDescription): Promise<MediaRange | null> {
+    const end = describedRange(description)?.end ?? 'now';
+    if (this.#recording === null && end === 'now') return null;
+    const { mediaRangeOf } = await import('./media-range.js');
+    return mediaRangeOf(description, this.#recording, this.#clock.utc());
+  }
+
+  /** Of each kind the first medium that is wanted and that there is a depacketizer for, and its format. */
   #choose(description: SessionDescription): Choice[] {
     const choices: Choice[] = [];
-    for (const kind of ['video', 'audio']) {
+    const kinds = new Set<TrackKind>();
+    for (const wanted of this.#wanted) {
       for (const media of description.media) {
+        const kind = trackKindOf(media);
         // What the page would have to send: a backchannel.
-        if (media.kind !== kind || media.direction === 'sendonly') continue;
-        const format = media.formats.find(hasDepacketizer);
+        if (kinds.has(kind) || media.direction === 'sendonly') continue;
+        const isWanted = (format: MediaFormat) =>
+          [kind, String(media.index), format.encodingName.toLowerCase()].includes(wanted) && hasDepacketizer(format);
+        const format = media.formats.find(isWanted);
         if (format === undefined) continue;
+        kinds.add(kind);
         const depacketizer = loadDepacketizer(format);
         // A failure is met where it is awaited.
         depacketizer.catch(() => undefined);
         choices.push({ media, format, depacketizer });
-        break;
       }
     }
     if (choices.length > 0) return choices;
@@ -230,9 +263,12 @@ export class Receiver {
     if (tracks.length === 0) throw refusal;
     this.#tracks = tracks;
     for (const track of tracks) this.#byMedia[track.media.index] = track;
-    const audio = tracks.find(({ kind }) => kind === 'audio');
-    const video = tracks.find(({ kind }) => kind === 'video');
-    if (video !== undefined && audio !== undefined) video.reference = audio;
+    const trackOf = (kind: TrackKind) => tracks.find((track) => track.kind === kind) ?? null;
+    const audio = trackOf('audio');
+    const video = trackOf('video');
+    const metadata = trackOf('metadata');
+    if (video !== null) video.reference = audio;
+    if (metadata !== null) metadata.reference = video ?? audio;
   }
 
   #onRtp(mediaIndex: number, bytes: Uint8Array): void {
@@ -255,7 +291,11 @@ export class Receiver {
       if (rtpTimestamp !== null) this.#startTimestamps.set(mediaIndex, rtpTimestamp);
     }
     // Half an answer would put the tracks further apart than none.
-    if (!this.#tracks.every(({ media }) => this.#startTimestamps.has(media.index))) this.#startTimestamps.clear();
+    const isMissing = ({ kind, media }: TrackReceiver) =>
+      kind !== 'metadata' && !this.#startTimestamps.has(media.index);
+    if (this.#tracks.some(isMissing)) this.#startTimestamps.clear();
+    const { range } = result;
+    this.#playUtc = range?.unit === 'clock' && this.#startTimestamps.size > 0 ? range.start : null;
   }
 
   #anchor(track: TrackReceiver, ticks: number): void {
@@ -269,7 +309,8 @@ export class Receiver {
 
   #onGoodbye(track: TrackReceiver): void {
     this.#ended.add(track);
-    if (this.#ended.size === this.#tracks.length && !this.#closed) this.#handlers.onEnd();
+    const isEnded = (other: TrackReceiver) => other.kind === 'metadata' || this.#ended.has(other);
+    if (this.#tracks.every(isEnded) && !this.#closed) this.#handlers.onEnd();
   }
 
   #onClose(error: StreamError | null): void {
@@ -298,7 +339,7 @@ export class Receiver {
   async #sendReport(track: TrackReceiver, report: Report): Promise<void> {
     try {
       const { writeReport } = await import('../rtp/report-writer.js');
-      this.#session.sendRtcp(track.media.index, writeReport(report));
+      for (const packet of writeReport(report)) this.#session.sendRtcp(track.media.index, packet);
     } catch {
       // The code could not be loaded. A camera that minds will end the session, which is noticed.
     }
@@ -309,12 +350,4 @@ export class Receiver {
     this.#cancelTick?.();
     this.#cancelTick = null;
   }
-}
-
-/** Of stored media, null for a live stream; a start that is not told is 0. */
-function mediaRangeOf(description: SessionDescription): MediaRange | null {
-  const range = describedRange(description);
-  if (range?.unit !== 'npt' || typeof range.end !== 'number') return null;
-  const start = typeof range.start === 'number' ? range.start : 0;
-  return range.end > start ? { start, end: range.end } : null;
 }

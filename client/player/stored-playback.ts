@@ -2,7 +2,8 @@ import { StreamError } from '../../shared/errors.js';
 import type { SinkHandlers } from '../playback/sink.js';
 import { StoredSink, type StoredSinkOptions } from '../playback/stored-sink.js';
 import { MediaPosition } from './media-position.js';
-import type { MediaRange, Receiver } from './receiver.js';
+import type { MediaRange } from './media-range.js';
+import type { Receiver } from './receiver.js';
 
 /**
  * Stored media in a page: a sink that is a file to the browser, and the requests that bring another position or pace of it

@@ -1,4 +1,4 @@
-import { SenderClock } from '../rtp/sender-clock.js';
+import type { SenderClock } from '../rtp/sender-clock.js';
 import { Timeline } from '../rtp/timeline.js';
 
 /**
@@ -20,7 +20,8 @@ const MAX_DISAGREEMENT_S = 10;
 
 export class TrackClock {
   readonly timeline: Timeline;
-  readonly sender: SenderClock;
+  /** Null before the first sender report. */
+  sender: SenderClock | null = null;
   readonly #clockRate: number;
   /** Shared time minus the track's own, seconds; NaN before the first packet. */
   #shift = Number.NaN;
@@ -30,7 +31,6 @@ export class TrackClock {
   constructor(clockRate: number) {
     this.#clockRate = clockRate;
     this.timeline = new Timeline(clockRate);
-    this.sender = new SenderClock(clockRate);
   }
 
   get isAnchored(): boolean {
@@ -60,7 +60,7 @@ export class TrackClock {
 
   /** UTC in milliseconds since 1970 of a shared time, by the camera's sender reports; null while unknown. */
   utcAt(time: number): number | null {
-    return this.sender.utcOf((time - this.#shift) * this.#clockRate);
+    return this.sender?.utcOf((time - this.#shift) * this.#clockRate) ?? null;
   }
 
   /**
@@ -71,20 +71,20 @@ export class TrackClock {
     const elapsed = Math.max(0, (ticks - this.#lastTicks) / this.#clockRate);
     this.#lastTicks = ticks;
     const time = this.timeOf(ticks);
-    const utc = this.sender.utcOf(ticks);
+    const utc = this.sender?.utcOf(ticks) ?? null;
     const utcOfOther = other.utcAt(time);
     if (utc === null || utcOfOther === null) return;
     const error = (utc - utcOfOther) / 1000;
     if (Math.abs(error) > MAX_DISAGREEMENT_S) return;
     const slew = SLEW * elapsed;
-    const isStep = Math.abs(error) > STEP_S && this.sender.isConfirmed && other.sender.isConfirmed;
+    const isStep = Math.abs(error) > STEP_S && this.sender?.isConfirmed && other.sender?.isConfirmed;
     this.#shift += isStep ? error : Math.max(-slew, Math.min(slew, error));
   }
 
   /** The next packet is a first one again. */
   reset(): void {
     this.timeline.reset();
-    this.sender.reset();
+    this.sender?.reset();
     this.#shift = Number.NaN;
   }
 }

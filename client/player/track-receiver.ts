@@ -1,6 +1,5 @@
 import type { Clock } from '../../shared/clock.js';
-import { parseRtcp } from '../../shared/rtcp.js';
-import { parseRtpPacket } from '../../shared/rtp-packet.js';
+import { parseRtpPacket, type RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { TrackConfig } from '../codec/track-config.js';
@@ -17,6 +16,8 @@ export interface TrackReceiverHandlers {
   onAccessUnit(track: TrackReceiver, unit: AccessUnit, time: number): void;
   /** The camera has ended the track (RTCP BYE). */
   onGoodbye(track: TrackReceiver): void;
+  /** A packet has a header extension. `ticks`: its time, unwrapped. */
+  onExtension(track: TrackReceiver, extension: NonNullable<RtpPacket['extension']>, ticks: number): void;
   /** The track starts, or starts anew: its clock is to be anchored. `ticks`: the first packet's time, unwrapped. */
   onFirstPacket(track: TrackReceiver, ticks: number): void;
 }
@@ -35,6 +36,13 @@ export interface TrackStats {
   keyFramesReceived: number;
   /** Access units given up: incomplete, broken, or not decodable before the next key frame. */
   framesDropped: number;
+}
+
+/** `metadata`: what a camera says of its picture (ONVIF). */
+export type TrackKind = 'video' | 'audio' | 'metadata';
+
+export function trackKindOf({ kind }: MediaDescription): TrackKind {
+  return kind === 'audio' ? kind : kind === 'application' ? 'metadata' : 'video';
 }
 
 export class TrackReceiver {
@@ -71,8 +79,8 @@ export class TrackReceiver {
     this.#depacketizer = new DepacketizerOfFormat(format, (unit) => this.#onAccessUnit(unit));
   }
 
-  get kind(): 'video' | 'audio' {
-    return this.media.kind === 'audio' ? 'audio' : 'video';
+  get kind(): TrackKind {
+    return trackKindOf(this.media);
   }
 
   /** The configuration by the session description alone, or null. */
@@ -99,16 +107,24 @@ export class TrackReceiver {
     const ticks = this.clock.timeline.unwrap(packet.timestamp);
     this.#reporter.onPacket(packet.ssrc, ticks, this.#time.now());
     if (!this.clock.isAnchored) this.#handlers.onFirstPacket(this, ticks);
+    if (packet.extension !== null) this.#handlers.onExtension(this, packet.extension, ticks);
     this.#depacketizer.push(packet, ticks, step.lost);
   }
 
-  /** Takes an RTCP packet. */
-  onRtcp(bytes: Uint8Array): void {
-    for (const packet of parseRtcp(bytes)) {
+  /** Takes an RTCP packet, which is read a moment later. Never rejects. */
+  async onRtcp(bytes: Uint8Array): Promise<void> {
+    const now = this.#time.now();
+    const copy = bytes.slice();
+    const reader = await import('../rtp/rtcp-reader.js').catch(() => null);
+    // Without the code there is no UTC.
+    if (reader === null) return;
+    for (const packet of reader.parseRtcp(copy)) {
       if (packet.kind === 'sender-report') {
-        this.#reporter.onSenderReport(packet.ntpMiddle, this.#time.now());
+        this.#reporter.onSenderReport(packet.ntpMiddle, now);
         if (packet.ntpTime === null || (this.#ssrc !== null && packet.ssrc !== this.#ssrc)) continue;
-        this.clock.sender.onSenderReport(packet.ntpTime, this.clock.timeline.at(packet.rtpTimestamp), this.#time.now());
+        const { clock } = this;
+        clock.sender ??= new reader.SenderClock(this.format.clockRate);
+        clock.sender.onSenderReport(packet.ntpTime, clock.timeline.at(packet.rtpTimestamp), now);
       } else if (packet.kind === 'goodbye' && this.#ssrc !== null && packet.ssrcs.includes(this.#ssrc)) {
         this.#handlers.onGoodbye(this);
       }

@@ -21,6 +21,10 @@ export interface ExchangeOptions extends Omit<RequestOptions, 'headers' | 'onRes
 /** Methods that a server may lack without being of no use. */
 const optionalMethods: ReadonlySet<string> = new Set(['OPTIONS', 'PAUSE', 'GET_PARAMETER', 'SET_PARAMETER']);
 
+/** Methods that say what the server has to know (RFC 2326, 12.32). */
+const requiringMethods = /^(?:DESCRIBE|SETUP|PLAY)$/;
+const OPTION_NOT_SUPPORTED = 551;
+
 export class Exchange {
   readonly #requester: Requester;
   readonly #credentials: Credentials | null;
@@ -29,6 +33,8 @@ export class Exchange {
   #knowsScheme = true;
   #sessionId: string | null = null;
   /** For the proxy, with the next request and no other. */
+  /** What a server has to know for this session, such as `onvif-replay`; null when nothing, or when it does not. */
+  require: string | null = null;
   #token = '';
   #sentToken = '';
   #timeoutMs = DEFAULT_SESSION_TIMEOUT_MS;
@@ -90,6 +96,11 @@ export class Exchange {
           if (isSuccess(received)) onSuccess?.(received);
         },
       });
+      // GStreamer's server refuses to promise a replay that it gives.
+      if (response.status === OPTION_NOT_SUPPORTED && this.require !== null && requiringMethods.test(method)) {
+        this.require = null;
+        continue;
+      }
       // Rubetek sends WWW-Authenticate with a 200: only a 401 is a challenge.
       if (response.status !== 401 || round === MAX_AUTHENTICATION_ROUNDS) return response;
       if (!(await this.#takesChallenge(response))) return response;
@@ -115,6 +126,7 @@ export class Exchange {
       this.#sentToken = this.#token;
     }
     if (this.#sessionId !== null) headers.push(['Session', this.#sessionId]);
+    if (this.require !== null && requiringMethods.test(method)) headers.push(['Require', this.require]);
     return headers;
   }
 

@@ -151,12 +151,6 @@ export function parseRange(value: string): Range | null {
   return start === undefined || end === undefined ? null : { unit: 'clock', start, end };
 }
 
-/** The value of a Range header. */
-export function formatRange(range: Range): string {
-  const format = range.unit === 'npt' ? formatNpt : formatUtc;
-  return `${range.unit}=${format(range.start)}-${format(range.end)}`;
-}
-
 /** Seconds or hh:mm:ss, `now`, or nothing; undefined when it is none of these. */
 function parseNpt(text: string): number | 'now' | null | undefined {
   if (text === '') return null;
@@ -164,11 +158,6 @@ function parseNpt(text: string): number | 'now' | null | undefined {
   const match = /^(?:(\d{1,9}):(\d{1,2}):)?(\d{1,15}(?:\.\d*)?|\.\d+)$/.exec(text);
   if (match === null) return undefined;
   return Number(match[1] ?? 0) * 3600 + Number(match[2] ?? 0) * 60 + Number(match[3]);
-}
-
-function formatNpt(value: number | 'now' | null): string {
-  if (value === null || value === 'now') return value ?? '';
-  return value.toFixed(3);
 }
 
 /** `19961108T143720.25Z` in milliseconds since 1970, or nothing; undefined when it is neither. The Z may be missing. */
@@ -179,12 +168,6 @@ function parseUtc(text: string): number | null | undefined {
   const [year = 0, month = 0, day = 0, hours = 0, minutes = 0, seconds = 0] = match.slice(1).map(Number);
   const utcMs = Date.UTC(year, month - 1, day, hours, minutes) + Math.round(seconds * 1000);
   return Number.isFinite(utcMs) ? utcMs : undefined;
-}
-
-function formatUtc(utcMs: number | 'now' | null): string {
-  if (typeof utcMs !== 'number') return '';
-  // 1996-11-08T14:37:20.250Z → 19961108T143720.250Z
-  return new Date(utcMs).toISOString().replaceAll('-', '').replaceAll(':', '');
 }
 
 /** Reads a Public (or Allow) header: methods in upper case. */

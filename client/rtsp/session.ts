@@ -39,6 +39,8 @@ export interface RtspSessionOptions {
   credentials?: Credentials | null;
   /** For a proxy that wants to know who is there; renewed with the keep-alive. */
   tokens?: AccessTokens | null;
+  /** Value of the Require header: what the server has to know, if it can (RFC 2326, 12.32). */
+  require?: string | null;
   clock: Clock;
   logger?: Logger;
   userAgent?: string;
@@ -154,6 +156,7 @@ export class RtspSession {
       },
     });
     this.#exchange = new Exchange(this.#requester, credentials);
+    this.#exchange.require = options.require ?? null;
     this.#keepAlive = new KeepAlive({
       clock: options.clock,
       timeoutMs: () => this.#exchange.timeoutMs,

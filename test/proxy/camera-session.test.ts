@@ -144,6 +144,30 @@ describe('a named camera', () => {
     await stop();
   });
 
+  test('of several reports the last goes out with the next bytes, in either direction', async () => {
+    const { camera, viewer, stop } = await start();
+    await viewer.play('front', 2);
+    const connection = camera.connections[0];
+    assert.ok(connection);
+    const reports = [1, 2, 3, 4].map((ssrc) => Uint8Array.of(0x80, 201, 0, 1, 0, 0, 0, ssrc));
+    const sendReport = (index: number): void => viewer.send(serializeInterleaved(3, reports[index] as Uint8Array));
+    sendReport(0);
+    sendReport(1);
+    await until(() => connection.frames.length === 1, 'The first report');
+    sendReport(2);
+    await until(() => connection.frames.length === 2, 'The second, since a third came');
+    connection.sendFrame(0, Uint8Array.of(0x80, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0x65));
+    await until(() => connection.frames.length === 3, 'The third, in answer to a frame');
+    sendReport(3);
+    sendReport(0);
+    await viewer.request('GET_PARAMETER', 'rtsp://front/');
+    assert.deepEqual(
+      connection.frames.map(({ payload }) => payload),
+      [...reports, reports[0]],
+    );
+    await stop();
+  });
+
   test('URLs outside of its table do not exist', async () => {
     const { camera, viewer, stop } = await start();
     const before = [

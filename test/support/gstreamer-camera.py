@@ -39,6 +39,8 @@ AUDIO_CODECS = {
     'pcmu': ('mulawenc', None, 'rtppcmupay pt=0'),
     'pcma': ('alawenc', None, 'rtppcmapay pt=8'),
     'l16': ('capsfilter caps=audio/x-raw,format=S16BE', None, 'rtpL16pay pt=98'),
+    'g722': ('avenc_g722', None, 'rtpg722pay pt=9'),
+    'g726': ('avenc_g726 bitrate={bitrate}', None, 'rtpg726pay'),
     'mp3': ('lamemp3enc target=bitrate cbr=true bitrate={kilobits}', 'mpegaudioparse', 'rtpmpapay'),
 }
 # How the tracks of a file are sent.

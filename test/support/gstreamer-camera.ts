@@ -36,7 +36,7 @@ export interface LiveAudio {
   /**
    * Default AAC in mpeg4-generic; HE-AAC is 24 kHz stereo at its core, PCMU and PCMA want 8 kHz and one channel.
    */
-  codec?: 'aac' | 'he-aac' | 'latm' | 'opus' | 'mp3' | 'pcmu' | 'pcma' | 'l16';
+  codec?: 'aac' | 'he-aac' | 'latm' | 'opus' | 'mp3' | 'pcmu' | 'pcma' | 'l16' | 'g722' | 'g726';
   sampleRate?: number;
   channels?: number;
   /** bit/s. */

@@ -33,13 +33,16 @@ async function makeClip(): Promise<H264Clip> {
       ...['-c:v', 'libx264', '-preset', 'veryfast', '-tune', 'zerolatency', '-threads', '1', '-pix_fmt', 'yuv420p'],
       ...['-g', '25', '-bsf:v', 'h264_metadata=aud=insert', '-f', 'h264', path],
     ]);
-    return parseClip(await readFile(path));
+    const made = readClip(await readFile(path), 25);
+    if (made.accessUnits.length !== 50) throw new Error(`FFmpeg made ${made.accessUnits.length} frames; expected 50.`);
+    return made;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function parseClip(stream: Uint8Array): H264Clip {
+/** Takes an elementary stream apart; each access unit of it begins with a delimiter. */
+export function readClip(stream: Uint8Array, frameRate: number): H264Clip {
   const accessUnits: Uint8Array[][] = [];
   let sps: Uint8Array | null = null;
   let pps: Uint8Array | null = null;
@@ -53,10 +56,8 @@ function parseClip(stream: Uint8Array): H264Clip {
     if (type === NAL_TYPE_PPS) pps ??= nalUnit;
     accessUnits.at(-1)?.push(nalUnit);
   }
-  if (sps === null || pps === null || accessUnits.length !== 50) {
-    throw new Error(`FFmpeg made ${accessUnits.length} access units; expected 50, with parameter sets.`);
-  }
-  return { accessUnits, sps, pps, frameRate: 25 };
+  if (sps === null || pps === null) throw new Error('The stream has no parameter sets.');
+  return { accessUnits, sps, pps, frameRate };
 }
 
 /** Splits at start codes of three or four bytes (H.264, Annex B). */

@@ -1,7 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram } from './child-process.js';
+import { type H264Clip, readClip } from './h264-clip.js';
 import type { MediaFile } from './media-file.js';
 
 /**
@@ -41,6 +42,19 @@ export async function makeNumberedFilm(options: FilmOptions): Promise<MediaFile>
     ...['-c:a', 'aac', '-b:a', '64k', '-movflags', '+faststart', path],
   ]);
   return { path, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** The same as an elementary stream for scripted cameras, without the tone. */
+export async function makeNumberedClip(options: FilmOptions): Promise<H264Clip> {
+  const film = await makeNumberedFilm(options);
+  try {
+    const path = `${film.path}.h264`;
+    const filters = 'h264_mp4toannexb,h264_metadata=aud=insert';
+    await runProgram('ffmpeg', ['-v', 'error', '-i', film.path, '-c:v', 'copy', '-an', '-bsf:v', filters, path]);
+    return readClip(await readFile(path), options.frameRate);
+  } finally {
+    await film.remove();
+  }
 }
 
 /** Runs in the page: the number of the frame that a `<video>` is showing. */

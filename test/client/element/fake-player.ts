@@ -27,6 +27,7 @@ export class FakePlayer implements ElementPlayer {
   isStored = false;
   position: number | null = null;
   playbackRate = 1;
+  range: ElementPlayer['range'] = null;
   currentDate: Date | null = new Date(0);
   #muted: boolean;
   #volume: number;
@@ -41,6 +42,10 @@ export class FakePlayer implements ElementPlayer {
     this.#latency = options.latency;
     options.container.append(this.video);
     FakePlayer.made.push(this);
+  }
+
+  seekTo(date: Date): void {
+    this.calls.push(`seekTo=${date.toISOString()}`);
   }
 
   static forget(): void {

@@ -1,7 +1,8 @@
 import { expect } from '@open-wc/testing';
 import { silentAacUnit } from '../../../client/codec/aac-silence.js';
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
-import { MediaSourceSink, type MediaSourceSinkOptions } from '../../../client/playback/media-source-sink.js';
+import { MediaSourceSink } from '../../../client/playback/media-source-sink.js';
+import type { LiveSinkOptions } from '../../../client/playback/sink.js';
 import { systemClock } from '../../../shared/clock.js';
 import type { StreamError } from '../../../shared/errors.js';
 import { silentLogger } from '../../../shared/logger.js';
@@ -30,7 +31,7 @@ afterEach(() => {
   for (const cleanup of cleanups.splice(0).reverse()) cleanup();
 });
 
-function makeSink(options: Partial<MediaSourceSinkOptions> = {}): Fixture {
+function makeSink(options: Partial<LiveSinkOptions> = {}): Fixture {
   const container = document.createElement('div');
   document.body.append(container);
   const changes: HTMLVideoElement[] = [];

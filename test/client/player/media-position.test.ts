@@ -1,11 +1,36 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { AccessUnit } from '../../../client/codec/access-unit.js';
 import { MediaPosition } from '../../../client/player/media-position.js';
 import { TrackClock } from '../../../client/player/track-clock.js';
 import type { TrackReceiver } from '../../../client/player/track-receiver.js';
 import type { PlayResult } from '../../../client/rtsp/session.js';
+import { ntpFromUnixMs } from '../../../shared/rtcp-writer.js';
 
 const RATE = 90_000;
+const FILM = { start: 0, end: 40, utc: null };
+const RECORDED_AT = Date.UTC(2026, 4, 3, 10);
+const RECORDING = { start: 0, end: 3_600, utc: RECORDED_AT };
+
+function unitAt(presentationTime: number): AccessUnit {
+  return { presentationTime, decodeTime: 0, isKeyFrame: true, pieces: [], byteLength: 0, config: null };
+}
+
+/** Of a unit without a time of its own. */
+function reach(position: MediaPosition, time: number): number {
+  return position.reach(time, track(), unitAt(0));
+}
+
+/** As a recorder puts it before the first packet of a frame. */
+function replayExtension(utc: number, flags = 0): { profile: number; data: Uint8Array } {
+  const data = new Uint8Array(12);
+  const { seconds, fraction } = ntpFromUnixMs(utc);
+  const view = new DataView(data.buffer);
+  view.setUint32(0, seconds);
+  view.setUint32(4, fraction);
+  view.setUint8(8, flags);
+  return { profile: 0xabac, data };
+}
 
 function played(start: number | null, others: Partial<PlayResult> = {}): PlayResult {
   return { range: start === null ? null : { unit: 'npt', start, end: 40 }, scale: null, rtpInfo: [], ...others };
@@ -15,34 +40,32 @@ function played(start: number | null, others: Partial<PlayResult> = {}): PlayRes
 function track(): TrackReceiver {
   const clock = new TrackClock(RATE);
   clock.anchor(clock.timeline.unwrap(1_000), 1_000, 0);
-  return { media: { index: 0 }, clock } as unknown as TrackReceiver;
+  return { media: { index: 0 }, clock, format: { clockRate: RATE } } as unknown as TrackReceiver;
 }
 
 test('the position is what the server says, not what was asked for', () => {
-  const position = new MediaPosition({ start: 0, end: 40 }, null);
+  const position = new MediaPosition(FILM, null);
   assert.equal(position.requestedRange, undefined);
   assert.equal(position.onPlay(played(0), []), false);
-  assert.equal(position.reach(2.5), 2.5);
+  assert.equal(reach(position, 2.5), 2.5);
   position.ask(12.34);
   assert.equal(position.requestedRange, 'npt=12.340-');
   assert.equal(position.onPlay(played(12), []), false);
-  assert.equal(position.reach(0.04), 12.04);
-  assert.equal(position.sinceStart(13), 1);
+  assert.equal(reach(position, 0.04), 12.04);
 });
 
 test('what was asked for counts where the server says nothing', () => {
-  const position = new MediaPosition({ start: 0, end: 40 }, 7);
+  const position = new MediaPosition(FILM, 7);
   assert.equal(position.requestedRange, 'npt=7.000-');
   position.onPlay(played(null), []);
-  assert.equal(position.reach(1), 8);
+  assert.equal(reach(position, 1), 8);
 });
 
 test('a scale makes the media go faster than RTP time', () => {
-  const position = new MediaPosition({ start: 0, end: 40 }, null);
+  const position = new MediaPosition(FILM, null);
   position.ask(10);
   position.onPlay(played(10, { scale: 4 }), []);
-  assert.equal(position.reach(1.5), 16);
-  assert.equal(position.sinceStart(16), 1.5);
+  assert.equal(reach(position, 1.5), 16);
 });
 
 const resumptions: readonly [title: string, result: PlayResult, continues: boolean][] = [
@@ -60,20 +83,63 @@ function start(rtpTimestamp: number): PlayResult['rtpInfo'][number] {
 
 for (const [title, result, continues] of resumptions) {
   test(`a resumption with ${title} ${continues ? 'goes on' : 'begins anew'}`, () => {
-    const position = new MediaPosition({ start: 0, end: 40 }, null);
+    const position = new MediaPosition(FILM, null);
     const tracks = [track()];
     position.onPlay(played(0, { rtpInfo: [start(1_000)] }), tracks);
-    assert.equal(position.reach(5), 5);
+    assert.equal(reach(position, 5), 5);
     position.askToResume();
     assert.equal(position.requestedRange, undefined);
     assert.equal(position.onPlay(result, tracks), continues);
-    if (continues) assert.ok(Math.abs(position.reach(5.04) - 5.04) < 1e-9);
+    if (continues) assert.ok(Math.abs(reach(position, 5.04) - 5.04) < 1e-9);
   });
 }
 
 test('without a pause before it, nothing goes on', () => {
-  const position = new MediaPosition({ start: 0, end: 40 }, null);
+  const position = new MediaPosition(FILM, null);
   position.onPlay(played(0), [track()]);
-  position.reach(5);
+  reach(position, 5);
   assert.equal(position.onPlay(played(5), [track()]), false);
+});
+
+test('of a recording, positions are asked for and told as times of the day', () => {
+  const position = new MediaPosition(RECORDING, null);
+  assert.equal(position.requestedRange, 'clock=20260503T100000.000Z-20260503T110000.000Z');
+  position.ask(90.5);
+  assert.equal(position.requestedRange, 'clock=20260503T100130.500Z-20260503T110000.000Z');
+  const range = { unit: 'clock', start: RECORDED_AT + 89_000, end: null } as const;
+  position.onPlay({ ...played(null), range }, []);
+  assert.equal(reach(position, 1), 90);
+  // A time of the other kind says nothing.
+  position.ask(10);
+  position.onPlay(played(5), []);
+  assert.equal(reach(position, 0), 10);
+});
+
+test('a recorder’s own time of a frame is its position, over a gap as well', () => {
+  const position = new MediaPosition(RECORDING, null);
+  const video = track();
+  position.onPlay(played(null), [video]);
+  position.onExtension(video, replayExtension(RECORDED_AT + 10_000), 1_000);
+  assert.ok(Math.abs(position.reach(0, video, unitAt(1_000)) - 10) < 1e-3);
+  // Without an extension of its own: by RTP time from the one before.
+  assert.ok(Math.abs(position.reach(0.04, video, unitAt(4_600)) - 10.04) < 1e-3);
+  position.onExtension(video, replayExtension(RECORDED_AT + 600_000), 8_200);
+  assert.ok(Math.abs(position.reach(0.08, video, unitAt(8_200)) - 600) < 1e-3);
+});
+
+test('the terminal flag marks the last unit, and no other', () => {
+  const position = new MediaPosition(RECORDING, null);
+  const video = track();
+  position.onExtension(video, replayExtension(RECORDED_AT, 0x10), 8_200);
+  assert.equal(position.isLast(video, unitAt(8_200)), true);
+  assert.equal(position.isLast(video, unitAt(4_600)), false);
+  assert.equal(position.isLast(track(), unitAt(8_200)), false);
+});
+
+test('other extensions and those that are too short say nothing', () => {
+  const position = new MediaPosition(RECORDING, null);
+  const video = track();
+  position.onExtension(video, { ...replayExtension(RECORDED_AT + 5_000), profile: 0xbede }, 0);
+  position.onExtension(video, { profile: 0xabac, data: new Uint8Array(8) }, 0);
+  assert.equal(position.reach(1, video, unitAt(0)), 1);
 });

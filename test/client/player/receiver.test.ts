@@ -342,3 +342,44 @@ test('a recorder that is stopped before the camera answers', { timeout }, async 
   abort.abort();
   await assert.rejects(recorded, code('aborted'));
 });
+
+test('a live camera that says in its reply to PLAY what time it is has dates before the first sender report', {
+  timeout,
+}, async (t) => {
+  const { fixture } = await open(t, {
+    on: {
+      PLAY: (request, connection) => {
+        connection.reply(request, {
+          headers: {
+            Range: 'clock=20260503T100000.500Z-',
+            'RTP-Info': `url=${request.url.replace(/\/$/, '')}/trackID=0;seq=1000;rtptime=0`,
+          },
+        });
+        connection.startMedia();
+      },
+    },
+  });
+  await fixture.receiver.start();
+  await fixture.until('frames', () => fixture.units.length > 3);
+  const { time, unit } = fixture.units[2] as Unit;
+  assert.equal(fixture.receiver.utcAt(time), Date.UTC(2026, 4, 3, 10, 0, 0, 500) + unit.presentationTime / 90);
+});
+
+test('a page that wants one kind of track gets no other', { timeout }, async (t) => {
+  const camera = await keep(startDemoCamera());
+  const { host, port } = parseRtspUrl(camera.url);
+  const chosen = async (...tracks: string[]) => {
+    const receiver = new Receiver(
+      { transport: new TcpTransport({ scheme: 'rtsp', host, port }), url: camera.url, clock: systemClock, tracks },
+      { onTracks: () => {}, onAccessUnit: () => {}, onEnd: () => {}, onClose: () => {} },
+    );
+    t.after(() => receiver.close());
+    await receiver.start();
+    return receiver.tracks.map(({ kind }) => kind);
+  };
+  assert.deepEqual(await chosen('audio'), ['audio']);
+  assert.deepEqual(await chosen('video'), ['video']);
+  assert.deepEqual(await chosen('1', '0'), ['audio', 'video']);
+  assert.deepEqual(await chosen('h264', 'opus'), ['video']);
+  await assert.rejects(chosen('h265'), code('no-playable-track'));
+});

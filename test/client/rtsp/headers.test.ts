@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { formatRange } from '../../../client/rtsp/format-range.js';
 import {
-  formatRange,
   formatTransport,
   parsePublic,
   parseRange,

@@ -840,6 +840,28 @@ test('Hikvision DS-2CD2732F: 551 for an advertised PAUSE marks it as not availab
   assert.equal(session.supportedMethods?.has('PAUSE'), false);
 });
 
+test('gst-rtsp-server: 551 for the replay that it gives is asked without the requirement, from then on', async (t) => {
+  const refusal = text(['RTSP/1.0 551 Option not supported', 'CSeq: {cseq}', 'Unsupported: onvif-replay']);
+  const { session, camera, methods } = await openSession(
+    t,
+    {
+      on: {
+        SETUP: (request, connection) => {
+          if (request.headers.has('Require')) refusal(request, connection);
+          else setupReply(request, connection);
+        },
+      },
+    },
+    { require: 'onvif-replay' },
+  );
+  await advanceTo(session, 'playing');
+  assert.deepEqual(methods(), ['DESCRIBE', 'SETUP', 'SETUP', 'PLAY']);
+  assert.deepEqual(
+    camera.connections[0]?.requests.map(({ headers }) => headers.get('Require')),
+    ['onvif-replay', 'onvif-replay', null, null],
+  );
+});
+
 // 54: redirects.
 
 test('a redirect on the same host is followed on the same connection', async (t) => {
