@@ -26,6 +26,8 @@ export const USER_AGENT = 'rtsp-player-proxy';
 
 export interface CameraConnectionOptions {
   target: UpstreamTarget;
+  /** When the attempt began, with looking up the name. */
+  since: number;
   upstream: UpstreamOptions;
   /** Null when the proxy has no credentials for this camera. */
   authenticator: Authenticator | null;
@@ -97,7 +99,7 @@ export class CameraConnection {
 
   /** Dials; rejects as `Upstream.dial` does. */
   static async open(options: CameraConnectionOptions, signal?: AbortSignal): Promise<CameraConnection> {
-    return new CameraConnection(await Upstream.dial(options.target, options.upstream, signal), options);
+    return new CameraConnection(await Upstream.dial(options.target, options.upstream, signal, options.since), options);
   }
 
   /** Bytes from the camera so far. */

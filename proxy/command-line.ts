@@ -3,22 +3,11 @@ import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { StreamError } from '../shared/errors.js';
-import type { Logger } from '../shared/logger.js';
-import {
-  type AccessOptions,
-  type CameraOptions,
-  type FileConfig,
-  type ListenAddress,
-  parseAccess,
-  parseSettings,
-  readSettings,
-  type Settings,
-  secretsOf,
-} from './config.js';
-import { createLogger, type ProxyLogger, redact } from './log.js';
+import { type ListenAddress, parseSettings, readSettings, type Settings } from './config.js';
+import { redact } from './log.js';
 import { applyArguments, argumentTypes, optionUsage } from './options.js';
 import { createRtspProxy } from './proxy.js';
-import { insecurePublicWarning, type RtspProxyServer, startRtspProxyServer } from './server.js';
+import { runService, type ServiceSettings } from './service.js';
 import { readTlsFiles } from './tls.js';
 
 export const usage = `Usage: rtsp-player-proxy [options]
@@ -32,8 +21,7 @@ Shows RTSP cameras in web pages. Without --camera and --allow it connects to not
 ${optionUsage}`;
 
 /** What the arguments ask for. */
-export interface CommandLine extends Omit<FileConfig, 'listen'> {
-  listen: ListenAddress;
+export interface CommandLine extends ServiceSettings {
   /** Only look whether the settings are good. */
   isCheck: boolean;
 }
@@ -102,95 +90,14 @@ function check({ access, listen, tls }: CommandLine): void {
   process.stdout.write(`The configuration is good: ${cameras}, listening on ${listen.host} port ${listen.port}.\n`);
 }
 
+/** Runs until a signal ends it. */
 async function serve(command: CommandLine, args: readonly string[]): Promise<void> {
-  const demo = command.demo ? await startDemo() : null;
-  const withDemo = (access: AccessOptions): AccessOptions =>
-    demo === null ? access : { ...access, cameras: [...(access.cameras ?? []), demo.camera] };
-  const access = withDemo(command.access);
-  const logger = await createLogger({ ...command.log, secrets: secretsOf(parseAccess(access)) });
-  let server: RtspProxyServer;
-  try {
-    const { listen, tls, insecurePublic, metrics, metricsListen } = command;
-    server = await startRtspProxyServer({
-      ...access,
-      ...{ listen, insecurePublic, logger, tls: tls ?? undefined },
-      metrics: metricsListen ?? metrics,
-    });
-  } catch (error) {
-    await demo?.close();
-    throw error;
-  }
-  // Before it says that it is there.
-  process.on('SIGHUP', () => reload(args, withDemo, server, logger));
-  stopOnSignals(async (signal) => {
-    await server.close(signal === 'SIGTERM' ? command.drainMs : 0);
-    await demo?.close();
-    await logger.flush();
-  });
-  for (const url of server.urls) process.stdout.write(`Open ${url}\n`);
-  if (server.metricsUrl !== null) process.stdout.write(`Metrics at ${server.metricsUrl}\n`);
-  warn(command, access, server, logger);
-}
-
-function warn(command: CommandLine, access: AccessOptions, server: RtspProxyServer, logger: Logger): void {
-  if (server.isPublic && access.authorization === undefined) {
-    logger.warn('Other machines can reach this proxy: whoever can, sees its cameras. Let a firewall decide who can.');
-  }
-  if (server.isPublic && access.authorization !== undefined && command.tls === null) {
-    logger.warn('Tokens and cookies pass in the open: use --tls-certificate, or a load balancer that has TLS.');
-  }
-  if ((access.cameras ?? []).length === 0 && (access.allow ?? []).length === 0) {
-    logger.warn('There is no camera and no allowlist, so nothing can be seen. See --help.');
-  }
-}
-
-/** SIGHUP: the arguments and the file that they name are read again; settings that make no sense leave all as it was. */
-function reload(
-  args: readonly string[],
-  withDemo: (access: AccessOptions) => AccessOptions,
-  server: RtspProxyServer,
-  logger: ProxyLogger,
-): void {
-  try {
-    const command = parseCommandLine(args);
-    if (typeof command === 'string') return;
-    const access = withDemo(command.access);
-    logger.hide(secretsOf(parseAccess(access)));
-    if (server.isPublic && access.authorization === undefined && !command.insecurePublic) {
-      throw new StreamError('invalid-argument', insecurePublicWarning);
-    }
-    server.proxy.reconfigure(access);
-    logger.info('The settings were read again. Addresses, TLS, logging and metrics are as at the start.', {
-      cameras: access.cameras?.length ?? 0,
-    });
-  } catch (thrown) {
-    const { message } = StreamError.from(thrown, 'invalid-argument', String(thrown));
-    logger.error('The new settings cannot be used; all stays as it was.', { reason: message });
-  }
-}
-
-/** The first SIGINT or SIGTERM ends in good order, the second at once. */
-function stopOnSignals(stop: (signal: NodeJS.Signals) => Promise<void>): void {
-  let isStopping = false;
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (isStopping) process.exit(1);
-    isStopping = true;
-    stop(signal).then(
-      () => process.exit(0),
-      () => process.exit(1),
-    );
+  const readAgain = (): CommandLine => {
+    const again = parseCommandLine(args);
+    return typeof again === 'string' ? command : again;
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
-}
-
-async function startDemo(): Promise<{ camera: CameraOptions; close(): Promise<void> }> {
-  const { startDemoCamera } = await import('./demo/camera.js');
-  const camera = await startDemoCamera({ host: '127.0.0.1', port: 0 });
-  return {
-    camera: { name: 'demo', title: 'Demo camera', streams: { main: camera.url, sub: `${camera.url}/sub` } },
-    close: async () => camera.close(),
-  };
+  if (command.workers === 1) await runService(command, readAgain);
+  else await (await import('./workers.js')).runWorkers(command, readAgain);
 }
 
 /** From the package's own description, which lies above the built folder and beside the source. */

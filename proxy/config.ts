@@ -120,6 +120,8 @@ export interface Settings extends AccessOptions {
   listen?: string;
   tls?: TlsFiles;
   insecurePublic?: boolean;
+  /** Processes that share the address; 1 by default. */
+  workers?: number;
   demo?: boolean;
   log?: LogOptions;
   /** Whether Prometheus finds /metrics beside the pages. */
@@ -141,6 +143,7 @@ export interface FileConfig {
   listen: ListenAddress | null;
   tls: TlsFiles | null;
   insecurePublic: boolean;
+  workers: number;
   demo: boolean;
   log: LogOptions;
   metrics: boolean;
@@ -199,13 +202,14 @@ export function readSettings(text: string, folder: string): Settings {
 export function parseSettings(settings: Settings): FileConfig {
   checkShape(settings);
   const { $schema: _, ...known } = settings as Settings & { $schema?: string };
-  const { listen, tls, insecurePublic, demo, log, metrics, metricsListen, drainMs, ...access } = known;
+  const { listen, tls, insecurePublic, workers, demo, log, metrics, metricsListen, drainMs, ...access } = known;
   parseAccess(access);
   return {
     access,
     listen: listen === undefined ? null : parseListen(listen),
     tls: tls ?? null,
     insecurePublic: insecurePublic ?? false,
+    workers: workers ?? 1,
     demo: demo ?? false,
     log: log ?? {},
     metrics: metrics ?? false,

@@ -15,6 +15,7 @@ import {
 } from '../shared/limits.js';
 import type { Logger } from '../shared/logger.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
+import type { RefusalCounts } from './refusals.js';
 
 /** What a connection has carried so far. */
 export interface Progress {
@@ -81,6 +82,7 @@ export interface Counters {
   bytesFromViewers: number;
   /** Interleaved frames of viewers for channels that are not theirs. */
   rejectedFrames: number;
+  refusals: RefusalCounts;
 }
 
 const closeCodes: Partial<Record<ErrorCode, CloseCode>> = {

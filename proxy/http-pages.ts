@@ -2,9 +2,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CameraListing } from '../shared/proxy-protocol.js';
 import { type Authorizer, statusOfDenial } from './authorization/authorizer.js';
+import { requestToken } from './authorization/request-token.js';
 import { listCameras } from './camera-listing.js';
 import type { Environment } from './connection.js';
 import type { NamedCamera } from './named-camera.js';
+import { type RefusalReason, reasonOfDenial } from './refusals.js';
 import type { RequestGuard } from './request-guard.js';
 import { isPlayerPath, type StaticFiles } from './static-files.js';
 
@@ -50,6 +52,7 @@ export class HttpPages {
     } else if (isHealth) {
       this.#sendHealth(path, response);
     } else if (!this.#options.guard.isOwnHost(request)) {
+      this.#countRefusal('host');
       sendText(response, 403, 'This is not a name of the proxy. Its administrator can add it with --public-host.');
     } else if (path === '/cameras') {
       this.#sendCameras(request, response).catch(() => {
@@ -72,8 +75,10 @@ export class HttpPages {
   /** A page of an allowed origin may show its token in a header, of which the browser asks first (Fetch, CORS preflight). */
   #sendPreflight(request: IncomingMessage, response: ServerResponse): void {
     response.setHeader('Vary', 'Origin');
-    const isAllowed = this.#options.guard.isOwnHost(request) && this.#options.guard.judgeOrigin(request) === 'allowed';
+    const { guard } = this.#options;
+    const isAllowed = guard.isOwnHost(request) && guard.judgeOrigin(request) === 'allowed';
     if (!isAllowed) {
+      this.#countRefusal(guard.isOwnHost(request) ? 'origin' : 'host');
       sendText(response, 403, 'Pages of this origin are not allowed here. See --allow-origin.');
       return;
     }
@@ -92,6 +97,7 @@ export class HttpPages {
     // A page of another site cannot read it, not even by loading it as a script.
     if (verdict !== 'allowed') response.setHeader('Cross-Origin-Resource-Policy', 'same-origin');
     if (verdict === 'refused') {
+      this.#countRefusal('origin');
       sendText(response, 403, 'Pages of this origin are not allowed here. See --allow-origin.');
       return;
     }
@@ -102,6 +108,8 @@ export class HttpPages {
     const address = addressOf(request);
     const list = await listCameras({ request, address, cameras: this.#listing, authorizer, environment });
     if (!Array.isArray(list)) {
+      const hasToken = requestToken(request, authorizer?.tokenCookie ?? null) !== null;
+      this.#countRefusal(reasonOfDenial(list, hasToken));
       const status = statusOfDenial(list);
       if (status === 401) response.setHeader('WWW-Authenticate', 'Bearer');
       sendText(response, status, list.sentence);
@@ -109,6 +117,10 @@ export class HttpPages {
     }
     response.setHeader('Content-Type', 'application/json; charset=utf-8');
     response.writeHead(200).end(request.method === 'HEAD' ? undefined : JSON.stringify(list));
+  }
+
+  #countRefusal(reason: RefusalReason): void {
+    this.#options.environment.counters.refusals[reason]++;
   }
 
   #sendFile(path: string, request: IncomingMessage, response: ServerResponse): void {

@@ -19,6 +19,7 @@ export {
   type RtspProxyOptions,
   type RtspProxyStats,
 } from './proxy.js';
+export type { RefusalCounts, RefusalReason } from './refusals.js';
 export type { Secret } from './secret.js';
 export { type RtspProxyServer, type RtspProxyServerOptions, startRtspProxyServer } from './server.js';
 export type { Lookup } from './upstream-policy.js';

@@ -168,6 +168,7 @@ export class CameraStream {
     const connection = await CameraConnection.open(
       {
         target: await resolve(),
+        since: startedAt,
         upstream,
         authenticator: credentials === null ? null : new Authenticator(credentials),
         gate: this.#gate,

@@ -76,6 +76,12 @@ const groups: readonly Group[] = [
         path: 'insecurePublic',
         help: 'listens beyond loopback without authorization: everybody sees everything',
       },
+      workers: {
+        kind: 'number',
+        path: 'workers',
+        value: 'N',
+        help: 'processes that share the address, one for each processor at most (default 1)',
+      },
     },
   },
   {

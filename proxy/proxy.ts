@@ -25,6 +25,7 @@ import { type Connection, type Counters, defaultTimeouts, type Environment } fro
 import { ConnectionLimits, type Place } from './connection-limits.js';
 import { HttpPages } from './http-pages.js';
 import type { CameraStream } from './named-camera.js';
+import { noRefusals, type RefusalCounts, type RefusalReason } from './refusals.js';
 import { RequestGuard } from './request-guard.js';
 import { StaticFiles } from './static-files.js';
 import { TokenBucket } from './token-bucket.js';
@@ -72,6 +73,8 @@ export interface RtspProxyStats {
   droppedFrames: number;
   /** Interleaved frames of viewers for channels that are not theirs. */
   rejectedFrames: number;
+  /** Viewers that were turned away, over WebSocket or at `/cameras` and the pages, by the reason. */
+  refusals: RefusalCounts;
 }
 
 export interface RtspProxy {
@@ -93,7 +96,7 @@ export interface RtspProxy {
   close(drainMs?: number): Promise<void>;
   /**
    * Takes other settings while it runs. Viewers of cameras that are as they were stay; those of others are closed, to come
-   * again. What was checked when a viewer came (who it is, which page it is on) is not checked again. Throws
+   * again; raw tunnels whose target is not in the allowlist any more are closed. What was checked when a viewer came (who it is, which page it is on) is not checked again. Throws
    * `invalid-argument`, and then everything stays as it was.
    */
   reconfigure(options: AccessOptions): void;
@@ -116,6 +119,8 @@ interface Visit {
   address: string;
   /** Who it is, once that is known. */
   name: string | null;
+  /** Whether it was turned away, and is counted as such. */
+  isRefused: boolean;
   startedAt: number;
   /** Of a named camera, once it is admitted. */
   stream: CameraStream | null;
@@ -127,10 +132,18 @@ interface Visit {
 /** The same with what was left out, as `undefined`. */
 type RtspProxyOptionsOrNothing = { [K in keyof RtspProxyOptions]?: RtspProxyOptions[K] | undefined };
 
-type Refusal = readonly [code: CloseCode, sentence: string];
+interface Refusal {
+  reason: RefusalReason;
+  code: CloseCode;
+  sentence: string;
+}
 
-const noSuchCamera: Refusal = [CloseCode.cameraUnknown, 'The proxy knows no camera of this name.'];
-const goingDown: Refusal = [CloseCode.goingDown, 'The proxy is going down.'];
+const noSuchCamera: Refusal = refusal(
+  'unknown_camera',
+  CloseCode.cameraUnknown,
+  'The proxy knows no camera of this name.',
+);
+const goingDown: Refusal = refusal('going_down', CloseCode.goingDown, 'The proxy is going down.');
 const tunnelPaths: ReadonlySet<string> = new Set(TUNNEL_PATHS);
 const cameraPrefix = `${TUNNEL_PATHS[0]}/`;
 /** How often silence is looked for within its time-out. */
@@ -164,7 +177,11 @@ class WebSocketProxy implements RtspProxy {
   /** One per viewer, from its upgrade to the end of both sides. */
   readonly #ends = new Set<Promise<void>>();
   readonly #closed: Record<number, number> = {};
-  readonly #counters: Counters = { bytesFromViewers: 0, rejectedFrames: 0 };
+  readonly #counters: Counters = {
+    bytesFromViewers: 0,
+    rejectedFrames: 0,
+    refusals: noRefusals(),
+  };
   #viewers = 0;
   #bytesToViewers = 0;
   #droppedFrames = 0;
@@ -181,14 +198,14 @@ class WebSocketProxy implements RtspProxy {
       counters: this.#counters,
       ...(onCameraConnected === undefined ? {} : { onCameraConnected }),
     };
-    this.#policy = new UpstreamPolicy(config.allow, options.lookup);
+    this.#policy = new UpstreamPolicy(config.allow, options.lookup, this.#environment);
     this.#limits = new ConnectionLimits(config.limits, clock);
     this.#guard = new RequestGuard(config);
     this.#authorizer = this.#makeAuthorizer(config);
     this.#trustedProxies = config.trustProxy;
     this.#upstreamOptions = {
       clock,
-      connectTimeoutMs: this.#environment.timeouts.connectMs,
+      timeouts: this.#environment.timeouts,
       certificateAuthorities: options.certificateAuthorities ?? config.cameraAuthorities ?? undefined,
     };
     this.#cameras = new CameraRegistry({
@@ -217,6 +234,7 @@ class WebSocketProxy implements RtspProxy {
     const route = findRoute(request.url ?? '');
     if (route === null) return false;
     if (!this.#limits.allowsHandshake(viewerAddress(request, this.#trustedProxies))) {
+      this.#counters.refusals.limit++;
       socket.on('error', () => {});
       socket.end('HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n');
       return true;
@@ -255,8 +273,11 @@ class WebSocketProxy implements RtspProxy {
     this.#pages = this.#makePages();
     for (const { route, viewer } of this.#visits) {
       if (route.kind !== 'camera' || !changed.has(route.name)) continue;
-      if (this.#cameras.get(route.name) === undefined) viewer.close(...noSuchCamera);
+      if (this.#cameras.get(route.name) === undefined) viewer.close(noSuchCamera.code, noSuchCamera.sentence);
       else viewer.close(CloseCode.tryAgainLater, 'The settings of the camera have changed.');
+    }
+    for (const connection of [...this.#connections]) {
+      if (connection instanceof Tunnel) connection.checkPolicy();
     }
   }
 
@@ -289,6 +310,7 @@ class WebSocketProxy implements RtspProxy {
       bytesFromViewers: this.#counters.bytesFromViewers,
       droppedFrames: this.#droppedFrames + sum('droppedFrames'),
       rejectedFrames: this.#counters.rejectedFrames,
+      refusals: { ...this.#counters.refusals },
     };
   }
 
@@ -314,6 +336,7 @@ class WebSocketProxy implements RtspProxy {
       viewer: new Viewer(webSocket, socket),
       address: viewerAddress(request, this.#trustedProxies),
       name: null,
+      isRefused: false,
       startedAt: this.#environment.clock.now(),
       stream: null,
       place: null,
@@ -341,9 +364,9 @@ class WebSocketProxy implements RtspProxy {
   /** Lets a viewer in, or closes it with the reason why not. */
   #receive(request: IncomingMessage, visit: Visit): void {
     const { route, viewer, address } = visit;
-    const refusal = this.#refusalOf(request, visit);
-    if (refusal !== null) {
-      viewer.close(...refusal);
+    const reason = this.#refusalOf(request, visit);
+    if (reason !== null) {
+      this.#refuse(visit, reason);
       return;
     }
     viewer.limitRates(this.#rates());
@@ -365,42 +388,54 @@ class WebSocketProxy implements RtspProxy {
       clock: this.#environment.clock,
       timeouts: this.#environment.timeouts,
       onAdmitted: (name) => this.#admit(visit, name),
+      onRefused: (reason) => this.#countRefusal(visit, reason),
     });
+  }
+
+  #refuse(visit: Visit, { reason, code, sentence }: Refusal): void {
+    this.#countRefusal(visit, reason);
+    visit.viewer.close(code, sentence);
+  }
+
+  #countRefusal(visit: Visit, reason: RefusalReason): void {
+    if (visit.isRefused) return;
+    visit.isRefused = true;
+    this.#counters.refusals[reason]++;
   }
 
   /** What keeps a viewer out, whoever it is; null when nothing does, and then it has its place. */
   #refusalOf(request: IncomingMessage, visit: Visit): Refusal | null {
     if (this.#closing !== null) return goingDown;
     if (!this.#guard.isOwnHost(request)) {
-      return [CloseCode.forbidden, 'This is not a name of the proxy; see --public-host.'];
+      return refusal('host', CloseCode.forbidden, 'This is not a name of the proxy; see --public-host.');
     }
     const origin = this.#guard.judgeOrigin(request);
     if (origin === 'refused') {
-      return [CloseCode.forbidden, 'Pages of this origin may not connect; see --allow-origin.'];
+      return refusal('origin', CloseCode.forbidden, 'Pages of this origin may not connect; see --allow-origin.');
     }
     // Browsers always name the page that opens a WebSocket, and only browsers send cookies that somebody else has set.
     if (origin === 'absent' && request.headers.cookie !== undefined) {
-      return [CloseCode.forbidden, 'Cookies are accepted only with the Origin of the page.'];
+      return refusal('origin', CloseCode.forbidden, 'Cookies are accepted only with the Origin of the page.');
     }
     if (visit.route.kind === 'camera' && !CAMERA_NAME_PATTERN.test(visit.route.name)) return noSuchCamera;
     const place = this.#limits.enter(visit.address);
-    if (typeof place === 'string') return [CloseCode.limitReached, place];
+    if (typeof place === 'string') return refusal('limit', CloseCode.limitReached, place);
     visit.place = place;
     return null;
   }
 
   #admit(visit: Visit, name: string | null): void {
-    const { route, viewer, place } = visit;
+    const { route, place } = visit;
     visit.name = name;
     const reason = place?.claim(name, route.kind === 'camera' ? route.name : null) ?? null;
     if (reason !== null) {
-      viewer.close(CloseCode.limitReached, reason);
+      this.#refuse(visit, refusal('limit', CloseCode.limitReached, reason));
       return;
     }
     // It may have begun to close while the viewer was asked about.
     const connection = this.#closing === null ? this.#connect(visit) : goingDown;
     if (isRefusal(connection)) {
-      viewer.close(...connection);
+      this.#refuse(visit, connection);
       return;
     }
     visit.connection = connection;
@@ -422,14 +457,19 @@ class WebSocketProxy implements RtspProxy {
     const environment = this.#environment;
     if (route.kind === 'tunnel') {
       if (this.#policy.isEmpty) {
-        return [CloseCode.forbidden, 'This proxy has no allowlist: it connects to its named cameras only.'];
+        return refusal(
+          'target',
+          CloseCode.forbidden,
+          'This proxy has no allowlist: it connects to its named cameras only.',
+        );
       }
       return new Tunnel({ viewer, policy: this.#policy, upstream: this.#upstreamOptions, environment });
     }
     const camera = this.#cameras.get(route.name);
     if (camera === undefined) return noSuchCamera;
     const stream = camera.stream(route.stream);
-    if (stream === null) return [CloseCode.cameraUnknown, 'The camera has no stream of this name.'];
+    if (stream === null)
+      return refusal('unknown_camera', CloseCode.cameraUnknown, 'The camera has no stream of this name.');
     visit.stream = stream;
     return new CameraSession({ viewer, camera, stream, environment });
   }
@@ -440,6 +480,9 @@ class WebSocketProxy implements RtspProxy {
     this.#visits.delete(visit);
     const code = viewer.closeCode;
     if (code !== null) this.#closed[code] = (this.#closed[code] ?? 0) + 1;
+    // What its first request told.
+    if (code === CloseCode.notRtsp) this.#countRefusal(visit, 'not_rtsp');
+    else if (code === CloseCode.forbidden && connection instanceof Tunnel) this.#countRefusal(visit, 'target');
     if (connection !== null) {
       this.#connections.delete(connection);
       this.#bytesToViewers += connection.progress.bytesToViewer;
@@ -500,7 +543,7 @@ class WebSocketProxy implements RtspProxy {
     const visits = [...this.#visits];
     let owedMs = 0;
     for (const [index, { viewer }] of visits.entries()) {
-      viewer.close(...goingDown);
+      viewer.close(goingDown.code, goingDown.sentence);
       owedMs += drainMs / visits.length;
       if (owedMs < DRAIN_STEP_MS || index === visits.length - 1) continue;
       const pauseMs = owedMs;
@@ -521,7 +564,11 @@ class WebSocketProxy implements RtspProxy {
 }
 
 function isRefusal(result: Connection | Refusal): result is Refusal {
-  return Array.isArray(result);
+  return 'reason' in result;
+}
+
+function refusal(reason: RefusalReason, code: CloseCode, sentence: string): Refusal {
+  return { reason, code, sentence };
 }
 
 /** @param url - of the request: path and query */

@@ -5,10 +5,10 @@ import type { AddressInfo } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { StreamError } from '../shared/errors.js';
 import { TLS_HANDSHAKE_TIMEOUT_MS } from '../shared/limits.js';
-import { silentLogger } from '../shared/logger.js';
-import type { ListenAddress, TlsFiles } from './config.js';
+import { type Logger, silentLogger } from '../shared/logger.js';
+import type { AccessOptions, ListenAddress, TlsFiles } from './config.js';
 import { isLoopback, parseHost } from './ip-address.js';
-import type { Metrics } from './metrics.js';
+import type { Metrics, MetricsSource } from './metrics.js';
 import { createRtspProxy, type RtspProxy, type RtspProxyOptions } from './proxy.js';
 import { readTlsFiles, watchTlsFiles } from './tls.js';
 
@@ -18,8 +18,11 @@ export interface RtspProxyServerOptions extends RtspProxyOptions {
   tls?: TlsFiles | undefined;
   /** Listens beyond loopback though nobody is asked who may see what. */
   insecurePublic?: boolean;
-  /** Whether /metrics is there for Prometheus: beside the pages, or at an address of its own. */
-  metrics?: boolean | ListenAddress;
+  /**
+   * Whether /metrics is there for Prometheus: beside the pages, or at an address of its own. A function gets this server's
+   * metrics, and returns what /metrics beside the pages shows instead; null for nothing.
+   */
+  metrics?: boolean | ListenAddress | ((own: Metrics) => MetricsSource | null);
   /** How often the certificate's files are looked at, in milliseconds. */
   certificatePollMs?: number;
 }
@@ -33,6 +36,11 @@ export interface RtspProxyServer {
   readonly isPublic: boolean;
   /** Where Prometheus finds the metrics; null: nowhere. */
   readonly metricsUrl: string | null;
+  /**
+   * As `RtspProxy.reconfigure`, which leaves it to the caller who may reach the proxy. This one throws `invalid-argument`,
+   * and leaves all as it was, when whoever was asked who they are would not be asked any more.
+   */
+  reconfigure(options: AccessOptions, insecurePublic?: boolean): void;
   /** See `RtspProxy.close`. */
   close(drainMs?: number): Promise<void>;
 }
@@ -64,15 +72,18 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
   const { listen, tls, insecurePublic = false, certificatePollMs, metrics: wantsMetrics = false, ...rest } = options;
   const form = parseHost(listen.host);
   const isPublic = form.kind === 'address' ? !isLoopback(form.address) : listen.host !== 'localhost';
-  const hasAuthorization = rest.authorize !== undefined || Object.keys(rest.authorization ?? {}).length > 0;
+  const hasAuthorization = rest.authorize !== undefined || asksWhoItIs(rest);
   if (isPublic && !hasAuthorization && !insecurePublic) {
     throw new StreamError('invalid-argument', `Refusing to listen on ${listen.host}. ${insecurePublicWarning}`);
   }
+  let asks = hasAuthorization;
   const logger = rest.logger ?? silentLogger;
   const credentials = tls === undefined ? null : readTlsFiles(tls);
   let metrics: Metrics | null = null;
   const proxy = createRtspProxy({ ...rest, onCameraConnected: (seconds) => metrics?.onCameraConnected(seconds) });
-  if (wantsMetrics !== false) metrics = new (await import('./metrics.js')).Metrics(proxy);
+  if (wantsMetrics !== false) metrics = new (await import('./metrics.js')).Metrics(proxy, () => lostLines(logger));
+  const shown = typeof wantsMetrics === 'function' && metrics !== null ? wantsMetrics(metrics) : metrics;
+  const beside = typeof wantsMetrics === 'object' ? null : shown;
   const common: ServerOptions = {
     maxHeaderSize: MAX_HTTP_HEADER_BYTES,
     headersTimeout: HTTP_HEADERS_TIMEOUT_MS,
@@ -85,7 +96,7 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
       : createSecureServer({ ...common, ...credentials, handshakeTimeout: TLS_HANDSHAKE_TIMEOUT_MS });
   if (proxy.maxConnections !== null) server.maxConnections = proxy.maxConnections + SPARE_CONNECTIONS;
   server.on('request', (request, response) => {
-    if (wantsMetrics === true && metrics !== null && request.url === '/metrics') sendMetrics(metrics, response);
+    if (beside !== null && request.url === '/metrics') sendMetrics(beside, response);
     else if (!proxy.handleRequest(request, response)) sendNothing(response);
   });
   server.on('upgrade', (request, socket, head) => {
@@ -98,7 +109,7 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
   try {
     await listening(server, listen);
   } catch (error) {
-    metricsServer?.server.close();
+    metricsServer?.close();
     throw error;
   }
   const unwatch =
@@ -112,13 +123,18 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
     port,
     urls: pageUrls(scheme, listen.host, port),
     isPublic,
-    metricsUrl: metricsServer?.url ?? (metrics === null ? null : `${pageUrls(scheme, listen.host, port)[0]}metrics`),
+    metricsUrl: metricsServer?.url ?? (beside === null ? null : `${pageUrls(scheme, listen.host, port)[0]}metrics`),
+    reconfigure(next, isInsecure = insecurePublic) {
+      // The host program's own function stays.
+      if (rest.authorize === undefined) checkOpenness(next, { isPublic, asks, insecurePublic: isInsecure });
+      proxy.reconfigure(next);
+      asks = rest.authorize !== undefined || asksWhoItIs(next);
+    },
     async close(drainMs) {
       unwatch?.();
       // While the viewers leave, it still answers: /readyz says that it goes.
       await proxy.close(drainMs);
-      metricsServer?.server.closeAllConnections();
-      metricsServer?.server.close();
+      metricsServer?.close();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
@@ -126,8 +142,38 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
   };
 }
 
-/** A server for nothing but /metrics. */
-async function startMetricsServer(metrics: Metrics, listen: ListenAddress): Promise<{ server: Server; url: string }> {
+/** Whether viewers are asked who they are. */
+export function asksWhoItIs({ authorization = {} }: AccessOptions): boolean {
+  return Object.keys(authorization).length > 0;
+}
+
+export interface Openness {
+  isPublic: boolean;
+  /** Whether viewers have been asked who they are so far. */
+  asks: boolean;
+  insecurePublic: boolean;
+}
+
+/** Throws `invalid-argument` when these settings may not follow on those that are in force. */
+export function checkOpenness(next: AccessOptions, { isPublic, asks, insecurePublic }: Openness): void {
+  if (asksWhoItIs(next)) return;
+  // A slip in a file must not open a running proxy, behind a load balancer neither; a restart is a decision.
+  if (asks) {
+    throw new StreamError(
+      'invalid-argument',
+      'Viewers have been asked who they are, and would not be any more. Start the proxy anew if that is meant.',
+    );
+  }
+  if (isPublic && !insecurePublic) throw new StreamError('invalid-argument', insecurePublicWarning);
+}
+
+export interface MetricsServer {
+  readonly url: string;
+  close(): void;
+}
+
+/** A server for nothing but /metrics. Rejects with `invalid-argument` when the address cannot be had. */
+export async function startMetricsServer(metrics: MetricsSource, listen: ListenAddress): Promise<MetricsServer> {
   const server = createServer({ headersTimeout: HTTP_HEADERS_TIMEOUT_MS, requestTimeout: HTTP_REQUEST_TIMEOUT_MS });
   server.maxConnections = MAX_METRICS_CONNECTIONS;
   server.on('request', (request, response) => {
@@ -136,14 +182,25 @@ async function startMetricsServer(metrics: Metrics, listen: ListenAddress): Prom
   });
   await listening(server, listen);
   const { port } = server.address() as AddressInfo;
-  return { server, url: `${pageUrls('http', listen.host, port)[0]}metrics` };
+  return {
+    url: `${pageUrls('http', listen.host, port)[0]}metrics`,
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
 }
 
-function sendMetrics(metrics: Metrics, response: ServerResponse): void {
+function sendMetrics(metrics: MetricsSource, response: ServerResponse): void {
   metrics.text().then(
     (text) => response.writeHead(200, { 'Content-Type': metrics.contentType, 'Cache-Control': 'no-store' }).end(text),
     () => response.writeHead(500).end(),
   );
+}
+
+/** Of a logger that counts them. */
+function lostLines(logger: Logger): number {
+  return 'lostLines' in logger && typeof logger.lostLines === 'number' ? logger.lostLines : 0;
 }
 
 function sendNothing(response: ServerResponse): void {

@@ -12,7 +12,7 @@ import { parseRtspUrl } from '../shared/rtsp-url.js';
 import { type Connection, closeCodeOf, type Environment, type Progress } from './connection.js';
 import { SilenceWatch } from './silence-watch.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
-import type { UpstreamPolicy } from './upstream-policy.js';
+import type { UpstreamPolicy, UpstreamTarget } from './upstream-policy.js';
 import type { Viewer } from './viewer.js';
 
 /** What an interleaved frame begins with. */
@@ -39,6 +39,8 @@ export class Tunnel implements Connection {
   /** What the viewer sent before the camera was connected: bounded by the reader, then by the viewer's being paused. */
   #early: Uint8Array[] = [];
   #upstream: Upstream | null = null;
+  /** Where it is connected to, or is being connected to. */
+  #target: UpstreamTarget | null = null;
   #hasTarget = false;
   #plays = false;
   /** Since when the camera has not read what waits for it; null when nothing waits. */
@@ -100,6 +102,16 @@ export class Tunnel implements Connection {
     }
   }
 
+  /** To be called when the allowlist is another one: ends a tunnel whose target it has no more. */
+  checkPolicy(): void {
+    const target = this.#target;
+    if (target === null) return;
+    // While it is being connected, any of them may be the one.
+    const addresses = this.#upstream === null ? target.addresses : [this.#upstream.address];
+    if (addresses.some((address) => this.#policy.permits(target, address))) return;
+    this.close(CloseCode.forbidden, noLongerAllowed().message);
+  }
+
   get progress(): Progress {
     return { bytesToViewer: this.#viewer.bytesSent, droppedFrames: 0 };
   }
@@ -143,12 +155,18 @@ export class Tunnel implements Connection {
   }
 
   async #connect(url: string): Promise<void> {
+    const since = this.#environment.clock.now();
     const target = await this.#policy.resolve(parseRtspUrl(url));
     if (!this.#viewer.isOpen) return;
-    const upstream = await Upstream.dial(target, this.#upstreamOptions, this.#abort.signal);
+    this.#target = target;
+    const upstream = await Upstream.dial(target, this.#upstreamOptions, this.#abort.signal, since);
     if (!this.#viewer.isOpen) {
       upstream.destroy();
       return;
+    }
+    if (!this.#policy.permits(target, upstream.address)) {
+      upstream.destroy();
+      throw noLongerAllowed();
     }
     this.#upstream = upstream;
     this.#silence.restart();
@@ -189,6 +207,10 @@ export class Tunnel implements Connection {
     // What the viewer said last, a TEARDOWN most likely, still goes out.
     this.#upstream.end();
   }
+}
+
+function noLongerAllowed(): StreamError {
+  return new StreamError('forbidden', "This proxy's allowlist does not have the target any more.");
 }
 
 /** Whether a message of the viewer's looks like RTCP in its frame (RFC 2326, 10.12): bytes that may wait a moment. */

@@ -4,8 +4,9 @@
  */
 import { lookup as systemLookup } from 'node:dns/promises';
 import { BlockList } from 'node:net';
+import { type Clock, systemClock } from '../shared/clock.js';
 import { StreamError } from '../shared/errors.js';
-import { MAX_TARGET_ADDRESSES } from '../shared/limits.js';
+import { MAX_TARGET_ADDRESSES, UPSTREAM_CONNECT_TIMEOUT_MS } from '../shared/limits.js';
 import type { RtspUrl } from '../shared/rtsp-url.js';
 import { addressFamily, canonicalAddress, isLoopback, isSpecialAddress, parseHost } from './ip-address.js';
 
@@ -99,14 +100,28 @@ export const resolveName: Lookup = async (name) => {
   return entries.map((entry) => entry.address);
 };
 
+/** How long a name may take. */
+export interface LookupPatience {
+  clock: Clock;
+  timeouts: { readonly connectMs: number };
+}
+
 export class UpstreamPolicy {
   /** For what is resolved from now on. */
   rules: readonly AllowRule[];
   readonly #lookup: Lookup;
+  readonly #patience: LookupPatience;
+  /** By name. A resolver that does not answer takes one of a few threads for each question, so each is asked once. */
+  readonly #underWay = new Map<string, Promise<string[]>>();
 
-  constructor(rules: readonly AllowRule[], lookup: Lookup = resolveName) {
+  constructor(
+    rules: readonly AllowRule[],
+    lookup: Lookup = resolveName,
+    patience: LookupPatience = { clock: systemClock, timeouts: { connectMs: UPSTREAM_CONNECT_TIMEOUT_MS } },
+  ) {
     this.rules = rules;
     this.#lookup = lookup;
+    this.#patience = patience;
   }
 
   /** Whether anything is allowed at all beside named cameras. */
@@ -125,22 +140,26 @@ export class UpstreamPolicy {
     );
     const form = parseHost(url.host);
     if (form.kind === 'invalid') throw refusal;
-    const rules = this.rules.filter((rule) => allowsPort(rule, url));
     if (form.kind === 'address') {
-      if (!rules.some((rule) => allowsAddress(rule, form.address))) throw refusal;
+      if (!this.permits({ host: form.address, port: url.port }, form.address)) throw refusal;
       return target(url, form.address, [form.address]);
     }
-    const isListed = rules.some((rule) => rule.kind === 'name' && matchesName(rule.name, form.name));
+    const rules = this.rules.filter((rule) => allowsPort(rule, url));
+    const isListed = rules.some((rule) => listsName(rule, form.name));
     // Without a network that its address could be in, the name is not even looked up: that alone would tell something.
     if (!isListed && !rules.some((rule) => rule.kind === 'network')) throw refusal;
     const addresses = await this.#addresses(form.name);
-    const allowed = addresses.filter(
-      (address) =>
-        rules.some((rule) => allowsAddress(rule, address)) ||
-        (isListed && (!isSpecialAddress(address) || isLocalhost(form.name, address))),
-    );
+    // By the rules of now: the look-up took its time.
+    const allowed = addresses.filter((address) => this.permits({ host: form.name, port: url.port }, address));
     if (allowed.length === 0) throw refusal;
     return target(url, form.name, allowed);
+  }
+
+  /** Whether the allowlist, as it is now, has this target at this address of it. */
+  permits({ host, port }: Pick<UpstreamTarget, 'host' | 'port'>, address: string): boolean {
+    const rules = this.rules.filter((rule) => allowsPort(rule, { port }));
+    if (rules.some((rule) => allowsAddress(rule, address))) return true;
+    return rules.some((rule) => listsName(rule, host)) && (!isSpecialAddress(address) || isLocalhost(host, address));
   }
 
   /**
@@ -171,13 +190,36 @@ export class UpstreamPolicy {
   async #addresses(name: string): Promise<string[]> {
     let found: string[];
     try {
-      found = await this.#lookup(name);
+      found = await this.#inTime(this.#ask(name));
     } catch (error) {
+      if (error instanceof StreamError) throw error;
       throw new StreamError('camera-unreachable', "The camera's host name cannot be looked up.", { cause: error });
     }
     const addresses = found.map(canonicalAddress).filter((address) => address !== null);
     if (addresses.length === 0) throw new StreamError('camera-unreachable', "The camera's host name has no address.");
     return [...new Set(addresses)].slice(0, MAX_TARGET_ADDRESSES);
+  }
+
+  /** One question for all who ask for the same name at the same time. */
+  #ask(name: string): Promise<string[]> {
+    const known = this.#underWay.get(name);
+    if (known !== undefined) return known;
+    const asking = this.#lookup(name).finally(() => this.#underWay.delete(name));
+    this.#underWay.set(name, asking);
+    return asking;
+  }
+
+  /** Rejects with `camera-unreachable` when the time for a connection has passed. */
+  #inTime<T>(asking: Promise<T>): Promise<T> {
+    const { clock, timeouts } = this.#patience;
+    const { connectMs } = timeouts;
+    return new Promise((resolve, reject) => {
+      const cancel = clock.schedule(connectMs, () => {
+        const words = `The camera's host name could not be looked up within ${connectMs} ms.`;
+        reject(new StreamError('camera-unreachable', words));
+      });
+      asking.then(resolve, reject).finally(cancel);
+    });
   }
 }
 
@@ -185,13 +227,17 @@ function target(url: RtspUrl, host: string, addresses: string[]): UpstreamTarget
   return { scheme: url.scheme, host, port: url.port, addresses };
 }
 
-function allowsPort(rule: AllowRule, url: RtspUrl): boolean {
-  return rule.port === null || rule.port === url.port;
+function allowsPort(rule: AllowRule, { port }: Pick<RtspUrl, 'port'>): boolean {
+  return rule.port === null || rule.port === port;
 }
 
 function allowsAddress(rule: AllowRule, address: string): boolean {
   if (rule.kind !== 'network') return false;
   return rule.network.check(address, addressFamily(address)) && (rule.isExplicit || !isSpecialAddress(address));
+}
+
+function listsName(rule: AllowRule, name: string): boolean {
+  return rule.kind === 'name' && matchesName(rule.name, name);
 }
 
 function matchesName(pattern: string, name: string): boolean {

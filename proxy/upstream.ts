@@ -6,13 +6,14 @@ import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../shared/clock.js';
 import { StreamError } from '../shared/errors.js';
-import { TEARDOWN_TIMEOUT_MS, UPSTREAM_BUFFER_BYTES, UPSTREAM_CONNECT_TIMEOUT_MS } from '../shared/limits.js';
+import { TEARDOWN_TIMEOUT_MS, UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
 import type { UpstreamTarget } from './upstream-policy.js';
 
 /** How connections to cameras are made. */
 export interface UpstreamOptions {
   clock: Clock;
-  connectTimeoutMs?: number;
+  /** `connectMs` for a connection, name and TLS included; read anew each time. */
+  timeouts: { readonly connectMs: number };
   /** PEM certificates of authorities to trust for rtsps:// instead of the system's. */
   certificateAuthorities?: string | undefined;
   /** SHA-256 of the only certificate that is believed, as capital hexadecimal digits; then nothing else of it is checked. */
@@ -34,6 +35,8 @@ export interface UpstreamHandlers {
 
 /** A connection to a camera. Data waits until `handlers` are attached. */
 export class Upstream {
+  /** Which of the target's it is. */
+  readonly address: string;
   readonly #socket: Socket;
   readonly #clock: Clock;
   #handlers: UpstreamHandlers | null = null;
@@ -53,6 +56,7 @@ export class Upstream {
   #error: StreamError | null = null;
 
   private constructor(target: UpstreamTarget, address: string, options: UpstreamOptions) {
+    this.address = address;
     this.#clock = options.clock;
     const common = {
       host: address,
@@ -85,17 +89,23 @@ export class Upstream {
   /**
    * Connects to the first of the target's addresses that answers. Rejects with `camera-refused`, `camera-unreachable` or
    * `certificate-invalid`, or with `aborted`; the sentences do not name the target.
+   * @param since - when the attempt began: looking up the name has taken its part of the time
    */
-  static async dial(target: UpstreamTarget, options: UpstreamOptions, signal?: AbortSignal): Promise<Upstream> {
-    const { clock, connectTimeoutMs = UPSTREAM_CONNECT_TIMEOUT_MS } = options;
-    const deadline = clock.now() + connectTimeoutMs;
+  static async dial(
+    target: UpstreamTarget,
+    options: UpstreamOptions,
+    signal?: AbortSignal,
+    since = options.clock.now(),
+  ): Promise<Upstream> {
+    const { clock, timeouts } = options;
+    const deadline = since + timeouts.connectMs;
     let failure: StreamError | null = null;
     for (const [index, address] of target.addresses.entries()) {
       // What is left is shared out evenly, so that one dead address does not use up all of it.
       const timeoutMs = Math.max(0, deadline - clock.now()) / (target.addresses.length - index);
       const upstream = new Upstream(target, address, options);
       try {
-        await upstream.#connected(target.scheme, clock, timeoutMs, signal);
+        await upstream.#connected(target.scheme, options, timeoutMs, signal);
         if (target.scheme === 'rtsps' && options.fingerprint !== undefined) upstream.#verify(options.fingerprint);
         return upstream;
       } catch (error) {
@@ -107,7 +117,12 @@ export class Upstream {
     throw failure ?? new StreamError('camera-unreachable', 'The camera has no address.');
   }
 
-  #connected(scheme: 'rtsp' | 'rtsps', clock: Clock, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  #connected(
+    scheme: 'rtsp' | 'rtsps',
+    { clock, timeouts: { connectMs } }: UpstreamOptions,
+    timeoutMs: number,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const socket = this.#socket;
     return new Promise((resolve, reject) => {
       const settle = (error: StreamError | null): void => {
@@ -118,7 +133,8 @@ export class Upstream {
         else reject(error);
       };
       const cancel = clock.schedule(timeoutMs, () => {
-        settle(new StreamError('camera-unreachable', `The camera did not answer within ${Math.round(timeoutMs)} ms.`));
+        // Of several addresses, the last one's failure is told, and then all of the time has passed.
+        settle(new StreamError('camera-unreachable', `The camera did not answer within ${connectMs} ms.`));
       });
       const onAbort = (): void => settle(new StreamError('aborted', 'Nobody waits for the camera any more.'));
       const onClose = (): void => settle(this.#error ?? new StreamError('camera-refused', 'The camera hung up.'));

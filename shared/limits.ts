@@ -121,8 +121,21 @@ export const SILENCE_TIMEOUT_MS = 30_000;
 export const MAX_LOG_BACKLOG_BYTES = 1_048_576;
 /** For the last log lines to be written when the process ends. */
 export const LOG_FLUSH_TIMEOUT_MS = 500;
+/** Of a worker's line that does not end: what came so far is a line, then. */
+export const MAX_LOG_LINE_CHARACTERS = 65_536;
+/** From one start of a worker that dies at once to the next; doubled with each time, up to the last. */
+export const MIN_WORKER_RESTART_MS = 1_000;
+export const MAX_WORKER_RESTART_MS = 30_000;
+/** A worker that has run for so long did not die of its settings. */
+export const STEADY_WORKER_MS = 60_000;
+/** For all workers to say their numbers; of one that is busy for longer, the last ones count. */
+export const WORKER_METRICS_TIMEOUT_MS = 2_000;
+/** Beyond what draining takes, for a worker to end by itself. */
+export const WORKER_END_GRACE_MS = 2_000;
 /** From the word that the proxy goes to the last viewer's close: load balancers notice, and viewers do not come back all at once. */
 export const DRAIN_MS = 3_000;
+/** The longest of all configured waits: a day. */
+export const MAX_TIMEOUT_MS = 86_400_000;
 /** Between two pings; a viewer that gave no sign of life in between is gone. */
 export const PING_INTERVAL_MS = 15_000;
 /** For a WebSocket's closing handshake. */

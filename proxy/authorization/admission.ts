@@ -5,6 +5,7 @@
 import type { Clock } from '../../shared/clock.js';
 import { MAX_TIMER_MS, REAUTHORIZATION_GRACE_MS, REAUTHORIZATION_RETRY_MS } from '../../shared/limits.js';
 import { CloseCode } from '../../shared/proxy-protocol.js';
+import { type RefusalReason, reasonOfDenial } from '../refusals.js';
 import type { Viewer } from '../viewer.js';
 import {
   type AccessQuestion,
@@ -26,6 +27,8 @@ export interface AdmissionOptions {
   timeouts: { firstRequestMs: number; authorizationMs: number };
   /** Once, if the viewer may enter and is still there. */
   onAdmitted(name: string | null): void;
+  /** Instead, if it may not; it is closed then. */
+  onRefused(reason: RefusalReason): void;
 }
 
 type Allowed = Extract<Verdict, { kind: 'allowed' }>;
@@ -83,6 +86,7 @@ export class Admission {
     }
     if (!this.#isPresent) return;
     if (verdict.kind !== 'allowed') {
+      this.#options.onRefused(reasonOfDenial(verdict, this.#question.token !== null));
       this.#close(verdict);
       return;
     }

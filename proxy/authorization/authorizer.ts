@@ -35,7 +35,12 @@ export interface AccessQuestion {
  */
 export type Verdict =
   | { kind: 'allowed'; viewer: string | null; validUntil: number | null }
-  | { kind: 'unauthenticated' | 'forbidden' | 'unavailable'; sentence: string };
+  | {
+      kind: 'unauthenticated' | 'forbidden' | 'unavailable';
+      sentence: string;
+      /** What the viewer showed was good once. */
+      hasExpired?: boolean;
+    };
 
 export type Denial = Exclude<Verdict, { kind: 'allowed' }>;
 

@@ -75,7 +75,7 @@ export class JwtAuthorizer implements Authorizer {
       return verdictOf(error);
     }
     const expiresAt = (payload.exp ?? 0) * 1_000;
-    if (expiresAt + this.#toleranceMs <= this.#clock.utc()) return unauthenticated('The access token has expired.');
+    if (expiresAt + this.#toleranceMs <= this.#clock.utc()) return expired('The access token has expired.');
     const stale = this.#judgeAge(token, payload);
     if (stale !== null) return stale;
     if (!this.#names(payload, camera)) {
@@ -121,7 +121,7 @@ export class JwtAuthorizer implements Authorizer {
     const ageMs = this.#clock.utc() - payload.iat * 1_000;
     if (ageMs < -this.#toleranceMs) return unauthenticated('The access token is from the future (iat).');
     if (ageMs > MAX_QUERY_TOKEN_AGE_MS) {
-      return unauthenticated(`A token in a URL is accepted for ${seconds} s after it was issued.`);
+      return expired(`A token in a URL is accepted for ${seconds} s after it was issued.`);
     }
     return null;
   }
@@ -191,9 +191,13 @@ function unauthenticated(sentence: string): Verdict {
   return { kind: 'unauthenticated', sentence };
 }
 
+function expired(sentence: string): Verdict {
+  return { kind: 'unauthenticated', sentence, hasExpired: true };
+}
+
 /** jose's errors in our words: theirs may quote the token's claims. */
 function verdictOf(error: unknown): Verdict {
-  if (error instanceof errors.JWTExpired) return unauthenticated('The access token has expired.');
+  if (error instanceof errors.JWTExpired) return expired('The access token has expired.');
   if (error instanceof errors.JWTClaimValidationFailed) {
     return unauthenticated(`The access token's claim "${error.claim}" is missing or not as expected.`);
   }

@@ -8,7 +8,6 @@ import { after, before, test } from 'node:test';
 import type { RtspPlayerElement } from '../../client/element/rtsp-player.js';
 import { startBrowser, type TestBrowser } from '../support/browser.js';
 import { runProgram } from '../support/child-process.js';
-import { findProgram } from '../support/chromium.mjs';
 import { startGStreamerCamera } from '../support/gstreamer-camera.js';
 import { keeper } from '../support/keeper.js';
 import { htmlPage, type PageServer, startPageServer } from '../support/page-server.js';
@@ -149,31 +148,3 @@ for (const [name, configure] of Object.entries(balancers)) {
     }
   });
 }
-
-test('the systemd unit is one', async (t) => {
-  if (findProgram('systemd-analyze') === null) {
-    t.skip('systemd-analyze is not here');
-    return;
-  }
-  const path = join(folder, 'rtsp-player-proxy.service');
-  // What it starts is installed elsewhere.
-  await writeFile(
-    path,
-    (await deployFile('rtsp-player-proxy.service')).replace(/^ExecStart=.*$/m, 'ExecStart=/bin/true'),
-  );
-  assert.equal(await runProgram('systemd-analyze', ['verify', path]), '');
-});
-
-test('the dashboard asks for metrics that exist', async () => {
-  const proxy = await keep(startProxy({ args: ['--metrics', '--demo'] }));
-  const text = await (await fetch(`${proxy.origin}/metrics`)).text();
-  const known = new Set([...text.matchAll(/^# TYPE (\S+)/gm)].map(([, metric]) => metric));
-  const { panels } = JSON.parse(await deployFile('grafana-dashboard.json')) as {
-    panels: { targets: { expr: string }[] }[];
-  };
-  const asked = panels.flatMap(({ targets }) =>
-    targets.flatMap(({ expr }) => [...expr.matchAll(/\b(?:rtsp_proxy|nodejs|process)_\w+/g)].map(([metric]) => metric)),
-  );
-  assert.ok(asked.length >= 10);
-  for (const metric of asked) assert.ok(known.has(metric.replace(/_bucket$/, '')), metric);
-});

@@ -226,6 +226,7 @@ describe('command line', () => {
       listen: { host: '127.0.0.1', port: 8080 },
       tls: null,
       insecurePublic: false,
+      workers: 1,
       isCheck: false,
       access: { cameras: [], allow: [], allowOrigins: [], publicHosts: [] },
       demo: false,
@@ -336,6 +337,7 @@ describe('command line', () => {
       listen: { host: '127.0.0.1', port: 0 },
       tls: null,
       insecurePublic: false,
+      workers: 1,
       isCheck: false,
       access: {
         cameras: [

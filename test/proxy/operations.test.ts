@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startRtspProxyServer } from '../../proxy/server.js';
 import { CloseCode } from '../../shared/proxy-protocol.js';
+import { secret } from './authorization/tokens.js';
 import { runProgram } from './program.js';
 import { startCamera, startTestProxy, TestViewer, until, within } from './test-peers.js';
 
@@ -157,6 +158,112 @@ describe('settings that change while it runs', () => {
     camera.stop();
   });
 
+  test('a raw tunnel whose target is not allowed any more is closed; the others stay', async () => {
+    const camera = await startCamera();
+    const other = await startCamera();
+    const proxy = await startTestProxy({
+      allow: [`127.0.0.1:${camera.port}`, `*.example:${other.port}`, '127.0.0.1'],
+      lookup: async () => ['127.0.0.1'],
+    });
+    const tunnel = async (url: string): Promise<TestViewer> => {
+      const viewer = new TestViewer(proxy.port, '/rtsp');
+      assert.equal((await viewer.request('OPTIONS', url)).status, 200);
+      return viewer;
+    };
+    const stays = await tunnel(camera.url);
+    const goes = await tunnel(other.url);
+    const named = await tunnel(other.url.replace('127.0.0.1', 'camera.example'));
+    // Nobody has said yet where it leads to.
+    const undecided = new TestViewer(proxy.port, '/rtsp');
+    await undecided.opened;
+    proxy.proxy.reconfigure({ allow: [`127.0.0.0/8:${camera.port}`, `*.example:${other.port}`] });
+    for (const viewer of [goes, named]) {
+      const { code, reason } = await within(viewer.closed, 'The close');
+      assert.equal(code, CloseCode.forbidden);
+      assert.match(reason, /does not have the target any more/);
+    }
+    await until(() => other.connections.every(({ socket }) => socket.destroyed), 'The end of its connections');
+    assert.equal((await stays.request('OPTIONS', camera.url)).status, 200);
+    assert.equal((await undecided.request('OPTIONS', camera.url)).status, 200);
+    await proxy.stop();
+    camera.stop();
+    other.stop();
+  });
+
+  test('a tunnel that is on its way when its target is taken off the list does not get there', async () => {
+    const camera = await startCamera();
+    let answer: (addresses: string[]) => void = () => {};
+    const asked = new Promise<void>((resolve) => {
+      answer = () => resolve();
+    });
+    let lookUp: (addresses: string[]) => void = () => {};
+    const proxy = await startTestProxy({
+      allow: ['camera.example', '127.0.0.1'],
+      lookup: () =>
+        new Promise((resolve) => {
+          lookUp = resolve;
+          answer([]);
+        }),
+    });
+    const viewer = new TestViewer(proxy.port, '/rtsp');
+    void viewer.request('OPTIONS', camera.url.replace('127.0.0.1', 'camera.example')).catch(() => {});
+    await within(asked, 'The look-up');
+    proxy.proxy.reconfigure({ allow: ['10.0.0.0/8'] });
+    lookUp(['127.0.0.1']);
+    assert.equal((await within(viewer.closed, 'The close')).code, CloseCode.forbidden);
+    assert.equal(camera.connections.length, 0);
+    await proxy.stop();
+    camera.stop();
+  });
+
+  test('nothing read again lets in whoever comes where viewers were asked who they are', async () => {
+    const authorization = { jwt: { secret } };
+    const camera = await startCamera();
+    const cameras = [{ name: 'front', url: camera.url }];
+    for (const host of ['0.0.0.0', '127.0.0.1']) {
+      const server = await startRtspProxyServer({ listen: { host, port: 0 }, authorization, cameras });
+      const refused = async (): Promise<void> => {
+        const viewer = new TestViewer(server.port, '/rtsp/front');
+        void viewer.request('OPTIONS', 'rtsp://front/').catch(() => {});
+        assert.equal((await within(viewer.closed, 'The close')).code, CloseCode.tokenInvalid);
+      };
+      assert.throws(() => server.reconfigure({ cameras }), /would not be any more/);
+      assert.throws(() => server.reconfigure({ cameras }, true), /would not be any more/);
+      await refused();
+      server.reconfigure({ cameras, authorization: { jwt: { secret: `another ${secret}` } } });
+      await refused();
+      await server.close();
+    }
+    // One that was open may be closed, but then stays so.
+    const open = await startRtspProxyServer({ listen: { host: '0.0.0.0', port: 0 }, insecurePublic: true });
+    assert.throws(() => open.reconfigure({ cameras }, false), /whoever reaches it sees every camera/);
+    open.reconfigure({ cameras });
+    open.reconfigure({ cameras, authorization });
+    assert.throws(() => open.reconfigure({ cameras }), /would not be any more/);
+    await open.close();
+    camera.stop();
+  });
+
+  test('SIGHUP with a file that has lost its authorization is refused, by one process and by several', async () => {
+    for (const workers of [1, 2]) {
+      const path = join(folder, `open-${workers}.json`);
+      const settings = { listen: '0.0.0.0:0', workers, cameras: [{ name: 'front', url: 'rtsp://10.0.0.7/' }] };
+      await writeFile(path, JSON.stringify({ ...settings, authorization: { jwt: { secret } } }));
+      const program = runProgram('cli', '--config', path, '--log-format', 'json');
+      const port = await program.says(/Open http:\/\/localhost:(\d+)\//);
+      assert.equal((await fetch(`http://127.0.0.1:${port}/cameras`)).status, 401);
+      await writeFile(path, JSON.stringify({ ...settings, insecurePublic: true }));
+      program.kill('SIGHUP');
+      await program.says(/would not be any more.*The new settings cannot be used/);
+      for (let count = 0; count < workers * 2; count++) {
+        const response = await fetch(`http://127.0.0.1:${port}/cameras`, { headers: { Connection: 'close' } });
+        assert.equal(response.status, 401);
+      }
+      program.kill('SIGTERM');
+      assert.equal(await program.exit, 0);
+    }
+  });
+
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'rtsp-settings-'));
@@ -178,6 +285,10 @@ describe('settings that change while it runs', () => {
     await program.says(/"cameras":2.*The settings were read again/);
     const list = await fetch(`http://127.0.0.1:${port}/cameras`);
     assert.equal(((await list.json()) as unknown[]).length, 2);
+    assert.doesNotMatch(program.stderr(), /count only when/);
+    await writeFile(path, JSON.stringify({ cameras: [{ name: 'one', url: camera.url }], drainMs: 5, workers: 3 }));
+    program.kill('SIGHUP');
+    await program.says(/"settings":"workers, drainMs".*Settings have changed that count only when the proxy starts/);
     await writeFile(path, '{"cameras":[{"name":"one","url":"http://user:hunter2@10.0.0.7/"}]}');
     program.kill('SIGHUP');
     await program.says(/cameras\[0\]\.url.*The new settings cannot be used/);

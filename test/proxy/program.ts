@@ -8,6 +8,7 @@ import { within } from './test-peers.js';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Program {
+  readonly pid: number;
   stdout(): string;
   stderr(): string;
   /** The exit code. */
@@ -65,6 +66,7 @@ export function runProgram(file: 'cli' | 'start', ...args: string[]): Program {
       20_000,
     );
   return {
+    pid: child.pid ?? -1,
     stdout: () => stdout,
     stderr: () => stderr,
     exit: within(exit, 'The end of the process', 30_000),
