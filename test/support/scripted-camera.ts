@@ -2,7 +2,13 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { H264Packetizer } from '../../shared/packetizer/h264.js';
 import type { Packetizer, PacketizerOptions } from '../../shared/packetizer/packetizer.js';
-import { RtspHeaders, type RtspRequest, serializeInterleaved, serializeResponse } from '../../shared/rtsp-message.js';
+import {
+  RtspHeaders,
+  type RtspRequest,
+  type RtspResponse,
+  serializeInterleaved,
+  serializeResponse,
+} from '../../shared/rtsp-message.js';
 import { RtspReader } from '../../shared/rtsp-reader.js';
 import { type H264Clip, h264Clip } from './h264-clip.js';
 
@@ -22,14 +28,20 @@ export interface ScriptedCamera {
 export interface ScriptedConnection {
   readonly socket: Socket;
   readonly requests: readonly RtspRequest[];
+  /** Answers to requests of the camera's own. */
+  readonly responses: readonly RtspResponse[];
+  /** Interleaved frames that came from the other end. */
+  readonly frames: readonly { readonly channel: number; readonly payload: Uint8Array }[];
   /** Sends bytes as they are. */
   send(bytes: Uint8Array | string): void;
   /** Answers a request; CSeq is added, and Session once there is one. */
   reply(request: RtspRequest, reply: ScriptedReply): void;
   /** Answers as the healthy camera would. */
   answer(request: RtspRequest): void;
-  /** Sends the clip in a loop, in real time, on the channel that was set up. */
-  startMedia(): void;
+  /** Sends the clip in a loop, in real time, on the channel that was set up or on this one. */
+  startMedia(onChannel?: number): void;
+  /** The RTP packets of the clip's next frame, to be sent by hand. */
+  nextFrame(): Uint8Array[];
   stopMedia(): void;
   /** FIN, after what was sent. */
   end(): void;
@@ -149,6 +161,8 @@ function serve(
   onRequest: (request: RtspRequest) => void,
 ): ScriptedConnection {
   const requests: RtspRequest[] = [];
+  const responses: RtspResponse[] = [];
+  const frames: { channel: number; payload: Uint8Array }[] = [];
   const media = options.media ?? { ...clip, Packetizer: H264Packetizer };
   const packetizer = new media.Packetizer({ payloadType, ssrc: 0x12345678, sequenceNumber: 1_000 });
   let bytesLeft = options.cutAfterBytes ?? Number.POSITIVE_INFINITY;
@@ -160,6 +174,8 @@ function serve(
   const connection: ScriptedConnection = {
     socket,
     requests,
+    responses,
+    frames,
     send(content) {
       if (socket.destroyed || socket.writableEnded) return;
       const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
@@ -241,8 +257,13 @@ function serve(
           connection.reply(request, { status: 501 });
       }
     },
-    startMedia() {
+    startMedia(onChannel = channel) {
+      channel = onChannel;
       mediaTimer ??= setInterval(sendFrame, 1_000 / media.frameRate);
+    },
+    nextFrame() {
+      const unit = media.accessUnits[frame % media.accessUnits.length] ?? [];
+      return packetizer.packetize([...unit], rtpTime(frame++));
     },
     stopMedia() {
       if (mediaTimer !== null) clearInterval(mediaTimer);
@@ -263,21 +284,22 @@ function serve(
   }
 
   function sendFrame(): void {
-    const unit = media.accessUnits[frame % media.accessUnits.length] ?? [];
-    for (const packet of packetizer.packetize([...unit], rtpTime(frame))) {
-      connection.send(serializeInterleaved(channel, packet));
-    }
-    frame++;
+    for (const packet of connection.nextFrame()) connection.send(serializeInterleaved(channel, packet));
   }
 
   const reader = new RtspReader({
     onMessage(message) {
-      if (message.kind !== 'request') return;
+      if (message.kind === 'response') {
+        responses.push(message);
+        return;
+      }
       requests.push(message);
       onRequest(message);
       (options.on?.[message.method] ?? ((request) => connection.answer(request)))(message, connection);
     },
-    onInterleavedFrame() {},
+    onInterleavedFrame: (onChannel, payload) => {
+      frames.push({ channel: onChannel, payload: Uint8Array.from(payload) });
+    },
     onError: () => socket.destroy(),
   });
   socket.on('data', (chunk) => reader.push(new Uint8Array(chunk)));
