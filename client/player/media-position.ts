@@ -7,6 +7,8 @@ import type { TrackReceiver } from './track-receiver.js';
  * plays.
  */
 
+/** Packets of the position before that may come yet; a sequence number further back is a mistake of the server. */
+const MAX_OLD_PACKETS = 3_000;
 /** A resumption this far from where the pause was is another position. Seconds. */
 const MAX_RESUME_STEP_S = 1;
 
@@ -19,6 +21,8 @@ export class MediaPosition {
   #scale = 1;
   #reached: number;
   #isResuming = false;
+  /** By the index of the medium, the sequence number that the present PLAY begins with, until it has come. */
+  #firstPackets = new Map<number, number>();
 
   /** @param startAt - seconds of normal play time, null: the beginning */
   constructor(range: MediaRange, startAt: number | null) {
@@ -59,10 +63,25 @@ export class MediaPosition {
     this.#isResuming = false;
     const asked = this.#asked;
     this.#asked = null;
+    this.#firstPackets.clear();
     if (continues) return true;
+    for (const { mediaIndex, sequenceNumber } of result.rtpInfo) {
+      // Some send 0 or 1 always.
+      if (sequenceNumber !== null && sequenceNumber > 1) this.#firstPackets.set(mediaIndex, sequenceNumber);
+    }
     this.#origin = startOf(result) ?? asked ?? this.#reached;
     this.#reached = this.#origin;
     this.#scale = result.scale ?? 1;
+    return false;
+  }
+
+  /** Whether an RTP packet is one of the position before (GStreamer sends some 20 or 100 of them ahead of its answer). */
+  isOld(mediaIndex: number, packet: Uint8Array): boolean {
+    const first = this.#firstPackets.get(mediaIndex);
+    if (first === undefined) return false;
+    const sequenceNumber = ((packet[2] ?? 0) << 8) | (packet[3] ?? 0);
+    if (((first - 1 - sequenceNumber) & 0xffff) < MAX_OLD_PACKETS) return true;
+    this.#firstPackets.delete(mediaIndex);
     return false;
   }
 

@@ -237,7 +237,7 @@ export class Receiver {
 
   #onRtp(mediaIndex: number, bytes: Uint8Array): void {
     const track = this.#byMedia[mediaIndex];
-    if (track === undefined || this.#closed) return;
+    if (track === undefined || this.#closed || this.#position?.isOld(mediaIndex, bytes)) return;
     this.#ended.delete(track);
     this.#handlers.onPacket?.(track);
     track.onRtp(bytes);
