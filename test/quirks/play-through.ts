@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
 import type { AccessUnit } from '../../client/codec/access-unit.js';
-import type { MediaPosition } from '../../client/player/media-position.js';
+import { MediaPosition } from '../../client/player/media-position.js';
 import { type MediaRange, Receiver } from '../../client/player/receiver.js';
 import type { TrackReceiver } from '../../client/player/track-receiver.js';
 import { type WebSocketConstructor, WebSocketTransport } from '../../client/transport/websocket.js';
@@ -54,6 +54,8 @@ export interface Client {
   readonly frames: readonly PlayedFrame[];
   /** What the session description says of stored media. */
   readonly range: MediaRange | null;
+  /** Plays stored media from another position, in seconds. */
+  seek(to: number, scale?: number): Promise<void>;
   /** Why it could not be played, or why the connection ended; null while it plays. */
   readonly failure: StreamError | null;
   frameCount(kind?: 'video' | 'audio'): number;
@@ -82,13 +84,13 @@ export interface CameraScript extends ScriptedCameraOptions {
   path?: string;
   /** What the page is given (raw), or the proxy is configured with. */
   credentials?: Credentials;
-  /** Who says from where stored media play. */
-  position?: (range: MediaRange) => MediaPosition;
+  /** The page shows stored media as such, with positions to seek to. */
+  isStored?: boolean;
 }
 
 /** Plays from a camera that follows a script. Resolves when the client plays, or has failed. */
 export async function playThrough(t: TestContext, way: Way, script: CameraScript): Promise<Played> {
-  const { path, credentials, position, ...cameraOptions } = script;
+  const { path, credentials, isStored = false, ...cameraOptions } = script;
   const waiting = new Set<() => void>();
   const wake = () => {
     for (const check of [...waiting]) check();
@@ -122,6 +124,7 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
     const frames: PlayedFrame[] = [];
     let failure: StreamError | null = null;
     let range: MediaRange | null = null;
+    let position: MediaPosition | null = null;
     const endpoint = `ws://127.0.0.1:${proxy.port}/rtsp${way === 'raw' ? '' : '/front'}`;
     const receiver = new Receiver(
       {
@@ -133,7 +136,9 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
       {
         onDescription(described) {
           range = described;
-          return described === null || position === undefined ? undefined : Promise.resolve(position(described));
+          if (described === null || !isStored) return undefined;
+          position = new MediaPosition(described, null);
+          return Promise.resolve(position);
         },
         onTracks() {},
         onAccessUnit(track, unit, time) {
@@ -159,6 +164,10 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
       frames,
       get range() {
         return range;
+      },
+      async seek(to, scale) {
+        position?.ask(to);
+        await receiver.play(undefined, scale);
       },
       get failure() {
         return failure;
