@@ -99,7 +99,7 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
     media: clipAs({}),
     ...cameraOptions,
     onConnection(connection, count) {
-      connection.socket.on('data', wake);
+      connection.socket.on('data', wake).on('close', wake);
       cameraOptions.onConnection?.(connection, count);
     },
   });
@@ -110,6 +110,7 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
       : `${encodeURIComponent(credentials.username)}:${encodeURIComponent(credentials.password)}@`;
   const proxy = await startTestProxy({
     allow: ['127.0.0.1'],
+    ...(cameraOptions.tls === undefined ? {} : { certificateAuthorities: cameraOptions.tls.cert }),
     ...(way === 'raw' ? {} : { cameras: [{ name: 'front', url: url.replace('//', `//${userinfo}`) }] }),
   });
   const clock = new ManualClock();
@@ -178,8 +179,14 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
 
   function until(what: string, condition: () => boolean): Promise<void> {
     let check = () => {};
-    const come = new Promise<void>((resolve) => {
-      check = () => condition() && resolve();
+    const come = new Promise<void>((resolve, reject) => {
+      check = () => {
+        try {
+          if (condition()) resolve();
+        } catch (thrown) {
+          reject(thrown);
+        }
+      };
       waiting.add(check);
       check();
     });
@@ -217,7 +224,7 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
     requests,
     paths: (method) =>
       requests(method).map((request) => {
-        const origin = `rtsp://127.0.0.1:${camera.port}`;
+        const origin = camera.url('');
         assert.equal(request.url.slice(0, origin.length), origin);
         return request.url.slice(origin.length);
       }),
@@ -307,7 +314,7 @@ export function says(lines: readonly string[], body = ''): Handler {
 }
 
 export function filledIn(text: string, request: RtspRequest): string {
-  const host = /^rtsp:\/\/([^/]*)/.exec(request.url)?.[1] ?? '';
+  const host = /^rtsps?:\/\/([^/]*)/.exec(request.url)?.[1] ?? '';
   return text
     .replaceAll('{cseq}', request.headers.get('CSeq') ?? '')
     .replaceAll('{url}', request.url)

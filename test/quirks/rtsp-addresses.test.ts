@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { RedirectError } from '../../client/rtsp/redirect.js';
 import type { StreamError } from '../../shared/errors.js';
+import { makeCertificate } from '../support/certificate.js';
 import { startScriptedCamera } from '../support/scripted-camera.js';
 import {
   answers,
@@ -66,6 +68,13 @@ const refusedJoins: Quirk[] = ['400 Bad Request', '404 Not Found', '451 Paramete
     asks: { SETUP: [`${dahua}/trackID=0`, '/cam/trackID=0'], PLAY: [dahua] },
   }),
 );
+
+const certificate = await makeCertificate();
+const tls = {
+  cert: await readFile(certificate.certificate, 'utf8'),
+  key: await readFile(certificate.key, 'utf8'),
+};
+await certificate.remove();
 
 testQuirks([
   ...bases,
@@ -225,6 +234,30 @@ testQuirks([
       asks: { DESCRIBE: ['/stream1', '/moved'], SETUP: ['/moved/trackID=0'], PLAY: ['/moved/'] },
     }),
   ),
+  {
+    row: 54,
+    what: 'a redirect from rtsps to rtsp is not followed',
+    tls,
+    on: { DESCRIBE: says(['RTSP/1.0 302 Found', 'CSeq: {cseq}', 'Location: rtsp://{host}/moved']) },
+    fails: {
+      raw: { code: 'request-failed', sentence: /without encryption/ },
+      'named camera': { code: 'forbidden', sentence: /encrypted/ },
+    },
+    asks: { DESCRIBE: ['/stream1'] },
+    check: ({ camera }) => assert.equal(camera.connections.length, 1),
+  },
+  {
+    row: 54,
+    what: 'a redirect within rtsps is followed',
+    tls,
+    on: {
+      DESCRIBE(request, connection) {
+        if (request.url.endsWith('/moved')) answers(request, connection);
+        else says(['RTSP/1.0 302 Found', 'CSeq: {cseq}', 'Location: rtsps://{host}/moved'])(request, connection);
+      },
+    },
+    asks: { SETUP: ['/moved/trackID=0'] },
+  },
   {
     row: 54,
     what: 'redirects in a circle end after few hops',

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { H264Packetizer } from '../../shared/packetizer/h264.js';
 import type { Packetizer, PacketizerOptions } from '../../shared/packetizer/packetizer.js';
 import {
@@ -60,6 +61,8 @@ type RequestHandler = (request: RtspRequest, connection: ScriptedConnection) => 
 
 export interface ScriptedCameraOptions {
   port?: number;
+  /** PEM texts: it speaks rtsps. */
+  tls?: { cert: string; key: string };
   /** By method; a handler does all of it, `connection.answer(request)` included. */
   on?: Readonly<Record<string, RequestHandler>>;
   /** Runs before anything is read, with the connection's place in order from 1. */
@@ -92,7 +95,8 @@ export async function startScriptedCamera(options: ScriptedCameraOptions = {}): 
   const requests: RtspRequest[] = [];
   const waiting = new Set<() => void>();
 
-  const server = createServer((socket) => {
+  const { tls } = options;
+  const onSocket = (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     const connection = serve(socket, clip, options, (request) => {
@@ -101,7 +105,8 @@ export async function startScriptedCamera(options: ScriptedCameraOptions = {}): 
     });
     connections.push(connection);
     options.onConnection?.(connection, connections.length);
-  });
+  };
+  const server = tls === undefined ? createServer(onSocket) : createTlsServer(tls, onSocket);
   server.listen(options.port ?? 0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -109,7 +114,7 @@ export async function startScriptedCamera(options: ScriptedCameraOptions = {}): 
   return {
     port,
     connections,
-    url: (path = '/stream1') => `rtsp://${host}:${port}${path}`,
+    url: (path = '/stream1') => `${tls === undefined ? 'rtsp' : 'rtsps'}://${host}:${port}${path}`,
     waitForRequest(method, count = 1, timeoutMs = 10_000) {
       return new Promise((resolve, reject) => {
         const check = () => {
