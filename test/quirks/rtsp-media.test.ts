@@ -199,7 +199,10 @@ testQuirks([
     what: 'packets of payload type 50 with the sequence numbers of the picture (Geovision)',
     on: {
       PLAY: sends([], (connection) =>
-        nextFrames(connection, GROUP).flatMap((packet) => [changed(packet, { payloadType: 50 }), packet]),
+        nextFrames(connection, GROUP).flatMap((packet) => [
+          changed(packet, { payloadType: 50, payload: Uint8Array.of(0x41, 1, 2, 3) }),
+          packet,
+        ]),
       ),
     },
     frames: { video: GROUP },
@@ -253,6 +256,7 @@ testQuirks([
     'url=rtsp://10.1.1.1:9/wrong;seq=1000;rtptime=4294787296',
     'url=;seq=1000;rtptime=4294787296',
     'seq=1000; rtptime=4294787296',
+    'url=rtsp://10.1.1.1/a;seq=1000;rtptime=4294787296, url=rtsp://10.1.1.1/b;seq=7;rtptime=0',
   ].map(
     (info): Quirk => ({
       row: 42,

@@ -269,6 +269,16 @@ testQuirks([
   ...['RTP/AVP/TCP;unicast;interleaved=0', 'RTP/AVP;unicast;interleaved=0-1', 'RTP/AVP;unicast;interleaved=0'].map(
     (answer): Quirk => ({ row: 26, what: `${answer} (Escam Q6)`, on: { SETUP: setsUp(answer), PLAY: plays() } }),
   ),
+  {
+    row: 26,
+    what: 'another channel alone (Escam Q6)',
+    on: { SETUP: setsUp('RTP/AVP;unicast;interleaved=4'), PLAY: plays([], 4) },
+    async check(played) {
+      await played.clock.advance(6_000);
+      await played.until('a receiver report', () => played.connection.frames.length > 0);
+      assert.equal(played.connection.frames[0]?.channel, 5);
+    },
+  },
   ...(
     [
       ['461 (VLC)', refuses('461 Unsupported transport'), /cannot send media over TCP/],
