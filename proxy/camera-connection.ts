@@ -37,6 +37,7 @@ export interface CameraConnectionOptions {
 
 interface PendingRequest {
   cseq: number;
+  onSuccess(response: RtspResponse): void;
   settle(result: RtspResponse | StreamError): void;
 }
 
@@ -131,6 +132,7 @@ export class CameraConnection {
   /**
    * Sends a request and answers challenges to it. `CSeq`, `User-Agent` and `Authorization` are added here. Rejects with
    * `timeout`, `camera-rejects-credentials`, and with the connection's failure when it ends.
+   * @param onSuccess - called with a 200 before the bytes behind it are looked at: what is awaited comes after them
    */
   async request(
     method: string,
@@ -138,13 +140,14 @@ export class CameraConnection {
     headers: RtspHeaders,
     body: Uint8Array,
     timeoutMs: number,
+    onSuccess: (response: RtspResponse) => void = () => {},
   ): Promise<RtspResponse> {
     for (let attempt = 1; ; attempt++) {
       const isTest = this.#isChallenged && (await this.#gate.enter());
       const authorization = this.#authenticator?.authorize(method, url) ?? null;
       let response: RtspResponse;
       try {
-        response = await this.#exchange(method, url, headers, body, authorization, timeoutMs);
+        response = await this.#exchange(method, url, headers, body, authorization, timeoutMs, onSuccess);
       } catch (error) {
         if (isTest) this.#gate.abandon();
         throw error;
@@ -201,6 +204,7 @@ export class CameraConnection {
     body: Uint8Array,
     authorization: string | null,
     timeoutMs: number,
+    onSuccess: (response: RtspResponse) => void,
   ): Promise<RtspResponse> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
     const cseq = this.#nextCseq++;
@@ -220,6 +224,7 @@ export class CameraConnection {
       });
       const pending: PendingRequest = {
         cseq,
+        onSuccess,
         settle: (result) => {
           cancel();
           this.#pending = this.#pending.filter((other) => other !== pending);
@@ -242,8 +247,10 @@ export class CameraConnection {
     if (this.#expired.includes(cseq)) return;
     // TP-Link C520WS echoes the CSeq before, VLC's server none in error replies: the oldest request is meant.
     const pending = this.#pending.find((other) => other.cseq === cseq) ?? this.#pending[0];
+    if (pending === undefined) return;
+    if (response.status === 200) pending.onSuccess(response);
     // The body may lie in the chunk, whose memory is used again.
-    pending?.settle({ ...response, body: response.body.slice() });
+    pending.settle({ ...response, body: response.body.slice() });
   }
 
   /** Several cameras send requests of their own. */

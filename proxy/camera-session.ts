@@ -347,8 +347,14 @@ export class CameraSession implements Connection {
 
   /** Everything but DESCRIBE and SETUP. */
   async #passOn(request: RtspRequest, entry: TableEntry, deadline: number): Promise<void> {
+    // The media behind the answer to a PLAY are those of the new position: the answer has to go out before them.
+    const onSuccess = (success: RtspResponse): void => this.#passBack(request, entry, success);
+    const response = await this.#askAny(this.#opened(), request, entry, deadline, null, onSuccess);
+    if (response.status !== 200) this.#passBack(request, entry, response);
+  }
+
+  #passBack(request: RtspRequest, entry: TableEntry, response: RtspResponse): void {
     const { method } = request;
-    const response = await this.#askAny(this.#opened(), request, entry, deadline, null);
     const { status, headers } = response;
     const forwarded = forwardedResponseHeaders(headers);
     this.#addSession(response, forwarded);
@@ -389,10 +395,11 @@ export class CameraSession implements Connection {
     entry: TableEntry,
     deadline: number,
     transport: string | null,
+    onSuccess?: (response: RtspResponse) => void,
   ): Promise<RtspResponse> {
     const urls = this.#table.urlsOf(entry);
     for (const [index, url] of urls.entries()) {
-      const response = await this.#ask(open, request, url, deadline, transport);
+      const response = await this.#ask(open, request, url, deadline, transport, onSuccess);
       if (index < urls.length - 1 && otherUrlStatuses.has(response.status)) continue;
       if (response.status === 200 && urls.length > 1 && request.method !== 'OPTIONS') this.#table.prefer(entry, url);
       return response;
@@ -406,6 +413,7 @@ export class CameraSession implements Connection {
     url: string,
     deadline: number,
     transport: string | null = null,
+    onSuccess?: (response: RtspResponse) => void,
   ): Promise<RtspResponse> {
     const headers = forwardedRequestHeaders(request.headers, request.body.length > 0);
     if (transport !== null) headers.set('Transport', transport);
@@ -413,7 +421,7 @@ export class CameraSession implements Connection {
     if (this.#sessionId !== null) headers.set('Session', this.#sessionId);
     const { clock, timeouts } = this.#environment;
     const leftMs = Math.max(deadline - clock.now(), Math.min(MIN_CAMERA_RESPONSE_MS, timeouts.responseMs));
-    return open.connection.request(request.method, url, headers, request.body, leftMs);
+    return open.connection.request(request.method, url, headers, request.body, leftMs, onSuccess);
   }
 
   #opened(): OpenSession {
@@ -497,8 +505,8 @@ function isStored(description: SessionDescription, requested: RtspHeaders): bool
   return ranges.some((range) => range !== null && hasEnd(range));
 }
 
-/** `npt=0-596.48`, `npt=0- 596.48`, `clock=…Z-…Z`; but `npt=now-20` and `npt=0-0` are live. */
+/** `npt=0-596.48`, `npt=0- 596.48`, `clock=…Z-…Z`, GStreamer's `npt=now-20` for a file; but `npt=now-` and `npt=0-0` are live. */
 function hasEnd(range: string): boolean {
-  const match = /^\s*(?:npt|clock|smpte[\w-]*)\s*=\s*([^-]*)-\s*([\d.:]+)/i.exec(range);
-  return match !== null && !/now/i.test(match[1] ?? '') && /[1-9]/.test(match[2] ?? '');
+  const match = /^\s*(?:npt|clock|smpte[\w-]*)\s*=[^-]*-\s*([\d.:]+)/i.exec(range);
+  return match !== null && /[1-9]/.test(match[1] ?? '');
 }

@@ -36,7 +36,7 @@ export const MAX_UNPACKED_METADATA_BYTES = 8 * 1_048_576;
 /** Documents of metadata that wait for the frame they belong to: seconds of the most talkative cameras. */
 export const MAX_WAITING_METADATA = 500;
 /** Packets that a server may still send of the old position after it has said where the new one begins: what a socket holds. */
-export const MAX_OLD_PACKETS = 1_000;
+export const MAX_OLD_PACKETS = 3_000;
 /** Packets that carry one access unit: the largest one in packets of 512 bytes. Each keeps its chunk of memory alive. */
 export const MAX_ACCESS_UNIT_PACKETS = 16_384;
 /** Audio access units in one packet: more than fit into an Ethernet frame even at 6 bytes each. */

@@ -1,3 +1,4 @@
+import { MAX_OLD_PACKETS } from '../../shared/limits.js';
 import { unixMsFromNtp } from '../../shared/rtcp.js';
 import type { RtpPacket } from '../../shared/rtp-packet.js';
 import type { AccessUnit } from '../codec/access-unit.js';
@@ -40,6 +41,10 @@ export class MediaPosition {
   #isResuming = false;
   /** The newest of each track. */
   readonly #captures = new Map<TrackReceiver, Capture>();
+  /** By the index of the medium, the sequence number that the present PLAY begins with, until it has come. */
+  #firstPackets = new Map<number, number>();
+  /** Packets of the positions before that came behind the answer to a PLAY, and were dropped. */
+  oldPackets = 0;
 
   /** @param startAt - seconds, null: the beginning */
   constructor(range: MediaRange, startAt: number | null) {
@@ -85,8 +90,13 @@ export class MediaPosition {
     this.#isResuming = false;
     const asked = this.#asked;
     this.#asked = null;
+    this.#firstPackets.clear();
     if (continues) return true;
     this.#captures.clear();
+    for (const { mediaIndex, sequenceNumber } of result.rtpInfo) {
+      // Some send 0 or 1 always.
+      if (sequenceNumber !== null && sequenceNumber > 1) this.#firstPackets.set(mediaIndex, sequenceNumber);
+    }
     this.#origin = this.#startOf(result) ?? asked ?? this.#reached;
     this.#reached = this.#origin;
     this.#scale = result.scale ?? 1;
@@ -99,6 +109,19 @@ export class MediaPosition {
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     const utc = unixMsFromNtp(view.getUint32(0), view.getUint32(4));
     this.#captures.set(track, { ticks, utc, isLast: (view.getUint8(8) & FLAG_TERMINAL) !== 0 });
+  }
+
+  /** Whether an RTP packet is one of the position before (GStreamer sends some 20 or 100 of them ahead of its answer). */
+  isOld(mediaIndex: number, packet: Uint8Array): boolean {
+    const first = this.#firstPackets.get(mediaIndex);
+    if (first === undefined) return false;
+    const sequenceNumber = ((packet[2] ?? 0) << 8) | (packet[3] ?? 0);
+    if (((first - 1 - sequenceNumber) & 0xffff) < MAX_OLD_PACKETS) {
+      this.oldPackets++;
+      return true;
+    }
+    this.#firstPackets.delete(mediaIndex);
+    return false;
   }
 
   /**

@@ -118,7 +118,7 @@ export class Receiver {
       {
         onPlay: (result) => this.#onPlay(result),
         onRtp: (mediaIndex, bytes) => this.#onRtp(mediaIndex, bytes),
-        onRtcp: (mediaIndex, bytes) => void this.#byMedia[mediaIndex]?.onRtcp(bytes),
+        onRtcp: (mediaIndex, bytes) => this.#byMedia[mediaIndex]?.onRtcp(bytes),
         onClose: (error) => this.#onClose(error),
       },
     );
@@ -273,7 +273,7 @@ export class Receiver {
 
   #onRtp(mediaIndex: number, bytes: Uint8Array): void {
     const track = this.#byMedia[mediaIndex];
-    if (track === undefined || this.#closed) return;
+    if (track === undefined || this.#closed || this.#position?.isOld(mediaIndex, bytes)) return;
     this.#ended.delete(track);
     this.#handlers.onPacket?.(track);
     track.onRtp(bytes);
@@ -283,10 +283,7 @@ export class Receiver {
   #onPlay(result: PlayResult): void {
     if (this.#position?.onPlay(result, this.#tracks) === true) return;
     if (this.#position !== null) this.#handlers.onPosition?.();
-    for (const track of this.#tracks) {
-      const start = result.rtpInfo.find(({ mediaIndex }) => mediaIndex === track.media.index);
-      track.reset(start?.sequenceNumber ?? null);
-    }
+    for (const track of this.#tracks) track.reset();
     this.#ended.clear();
     this.#firstArrival = Number.NaN;
     this.#startTimestamps.clear();

@@ -1,5 +1,4 @@
 import type { Clock } from '../../shared/clock.js';
-import { MAX_OLD_PACKETS } from '../../shared/limits.js';
 import { parseRtpPacket, type RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
@@ -46,6 +45,9 @@ export function trackKindOf({ kind }: MediaDescription): TrackKind {
   return kind === 'audio' ? kind : kind === 'application' ? 'metadata' : 'video';
 }
 
+type RtcpReader = typeof import('../rtp/rtcp-reader.js');
+let rtcpReader: RtcpReader | null = null;
+
 export class TrackReceiver {
   readonly media: MediaDescription;
   readonly format: MediaFormat;
@@ -60,8 +62,6 @@ export class TrackReceiver {
   #otherSsrc: number | null = null;
   /** The track that this one is to be in step with. */
   reference: TrackReceiver | null = null;
-  /** Packets below this number are of what was played before; null once one has come that is not. */
-  #firstSequence: number | null = null;
   #packets = 0;
   #bytes = 0;
   #discarded = 0;
@@ -99,10 +99,6 @@ export class TrackReceiver {
       this.#discarded++;
       return;
     }
-    if (this.#isOld(packet.sequenceNumber)) {
-      this.#discarded++;
-      return;
-    }
     const step = this.#sequence.push(packet.sequenceNumber);
     if (typeof step === 'string') {
       this.#discarded++;
@@ -118,14 +114,26 @@ export class TrackReceiver {
     this.#depacketizer.push(packet, ticks, step.lost);
   }
 
-  /** Takes an RTCP packet, which is read a moment later. Never rejects. */
-  async onRtcp(bytes: Uint8Array): Promise<void> {
+  /** Takes an RTCP packet. The first ones of all are read a moment later, when the code for that is there. */
+  onRtcp(bytes: Uint8Array): void {
     const now = this.#time.now();
+    if (rtcpReader !== null) {
+      this.#readRtcp(rtcpReader, bytes, now);
+      return;
+    }
     const copy = bytes.slice();
-    const reader = await import('../rtp/rtcp-reader.js').catch(() => null);
-    // Without the code there is no UTC.
-    if (reader === null) return;
-    for (const packet of reader.parseRtcp(copy)) {
+    import('../rtp/rtcp-reader.js').then(
+      (reader) => {
+        rtcpReader = reader;
+        this.#readRtcp(reader, copy, now);
+      },
+      // Without the code there is no UTC; the next packet asks for it again.
+      () => undefined,
+    );
+  }
+
+  #readRtcp(reader: RtcpReader, bytes: Uint8Array, now: number): void {
+    for (const packet of reader.parseRtcp(bytes)) {
       if (packet.kind === 'sender-report') {
         this.#reporter.onSenderReport(packet.ntpMiddle, now);
         if (packet.ntpTime === null || (this.#ssrc !== null && packet.ssrc !== this.#ssrc)) continue;
@@ -143,13 +151,8 @@ export class TrackReceiver {
     return this.#reporter.poll(this.#time.now());
   }
 
-  /**
-   * What comes next does not go on from what came before: a new PLAY.
-   * @param firstSequence - number of its first packet, by RTP-Info
-   */
-  reset(firstSequence: number | null): void {
-    // Some say 0 or 1 whatever they send.
-    this.#firstSequence = firstSequence !== null && firstSequence > 1 ? firstSequence : null;
+  /** What comes next does not go on from what came before: a new PLAY. */
+  reset(): void {
     this.#ssrc = null;
     this.#sequence.reset();
     this.#restart();
@@ -167,15 +170,6 @@ export class TrackReceiver {
       keyFramesReceived: keyFrames,
       framesDropped: droppedAccessUnits,
     };
-  }
-
-  /** GStreamer's server sends more than a hundred packets of the old position after the PLAY for the new one. */
-  #isOld(sequenceNumber: number): boolean {
-    if (this.#firstSequence === null) return false;
-    const behind = (this.#firstSequence - sequenceNumber) & 0xffff;
-    if (behind > 0 && behind <= MAX_OLD_PACKETS) return true;
-    this.#firstSequence = null;
-    return false;
   }
 
   /** Some cameras send a wrong SSRC at the start; old live555 mixes in packets of a dead session. */

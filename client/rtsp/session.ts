@@ -358,9 +358,10 @@ export class RtspSession {
 
   /** One or two, in the form that the server took before first. */
   #controlUrlsOf(media: MediaDescription): string[] {
-    // An absolute session-level a=control comes before Content-Base.
+    // An absolute session-level a=control comes before Content-Base, which is the other form then.
     const isAbsolute = /^rtsps?:\/\//i.test(this.#description?.control?.trim() ?? '');
-    const urls = controlUrls(isAbsolute ? this.#aggregateUrl : this.#base, media.control);
+    const bases = isAbsolute ? [this.#aggregateUrl, this.#base] : [this.#base];
+    const urls = [...new Set(bases.flatMap((base) => controlUrls(base, media.control)))].slice(0, 2);
     return this.#controlForm === 0 ? urls : urls.reverse();
   }
 

@@ -131,9 +131,11 @@ function pageSeek(page: Page, position: number): Promise<OnScreen & { events: st
       const read = (globalThis as unknown as { readFilmFrame: typeof readFilmFrame }).readFilmFrame;
       const events: string[] = [];
       for (const type of ['seeking', 'seeked']) player.addEventListener(type, () => events.push(type));
-      const seeked = new Promise((resolve) => player.addEventListener('seeked', resolve, { once: true }));
+      // Of an earlier seek there may be one on its way.
+      const isThere = () => !player.seeking && Math.abs(player.currentTime - target) < 2;
       player.currentTime = target;
-      await seeked;
+      do await new Promise((resolve) => player.addEventListener('seeked', resolve, { once: true }));
+      while (!isThere());
       return new Promise<OnScreen & { events: string[] }>((resolve) => {
         const look = () => {
           const video = player.video as HTMLVideoElement;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runProgram } from './child-process.js';
 
-/** Two seconds of H.264 at 25 frames a second, 320×180, a key frame a second, nothing reordered; fit for a loop. */
+/** Two seconds of H.264 at 25 frames a second, a key frame a second; fit for a loop. */
 export interface H264Clip {
   /** NAL units of each access unit, without start codes; parameter sets in the stream before each key frame. */
   readonly accessUnits: readonly (readonly Uint8Array[])[];
@@ -16,21 +16,34 @@ const NAL_TYPE_SPS = 7;
 const NAL_TYPE_PPS = 8;
 const NAL_TYPE_AUD = 9;
 
-let clip: Promise<H264Clip> | null = null;
+export interface H264ClipOptions {
+  /** Default: 320x180. */
+  size?: string;
+  /** B-frames between any two others, in decoding order; 2 at most. By default nothing is reordered. */
+  bFrames?: number;
+}
 
-/** The clip, made with FFmpeg once in a process. */
-export function h264Clip(): Promise<H264Clip> {
-  clip ??= makeClip();
+const clips = new Map<string, Promise<H264Clip>>();
+
+/** A clip, made with FFmpeg once in a process. */
+export function h264Clip({ size = '320x180', bFrames = 0 }: H264ClipOptions = {}): Promise<H264Clip> {
+  const key = `${size} ${bFrames}`;
+  const clip = clips.get(key) ?? makeClip(size, bFrames);
+  clips.set(key, clip);
   return clip;
 }
 
-async function makeClip(): Promise<H264Clip> {
+async function makeClip(size: string, bFrames: number): Promise<H264Clip> {
+  const order =
+    bFrames === 0
+      ? ['-tune', 'zerolatency']
+      : ['-x264-params', `bframes=${bFrames}:b-adapt=0:b-pyramid=none:scenecut=0:open-gop=0`];
   const folder = await mkdtemp(join(tmpdir(), 'rtsp-clip-'));
   try {
     const path = join(folder, 'clip.h264');
     await runProgram('ffmpeg', [
-      ...['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=2'],
-      ...['-c:v', 'libx264', '-preset', 'veryfast', '-tune', 'zerolatency', '-threads', '1', '-pix_fmt', 'yuv420p'],
+      ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=25:duration=2`],
+      ...['-c:v', 'libx264', '-preset', 'veryfast', ...order, '-threads', '1', '-pix_fmt', 'yuv420p'],
       ...['-g', '25', '-bsf:v', 'h264_metadata=aud=insert', '-f', 'h264', path],
     ]);
     const made = readClip(await readFile(path), 25);

@@ -1,8 +1,15 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { H264Packetizer } from '../../shared/packetizer/h264.js';
 import type { Packetizer, PacketizerOptions } from '../../shared/packetizer/packetizer.js';
-import { RtspHeaders, type RtspRequest, serializeInterleaved, serializeResponse } from '../../shared/rtsp-message.js';
+import {
+  RtspHeaders,
+  type RtspRequest,
+  type RtspResponse,
+  serializeInterleaved,
+  serializeResponse,
+} from '../../shared/rtsp-message.js';
 import { RtspReader } from '../../shared/rtsp-reader.js';
 import { type H264Clip, h264Clip } from './h264-clip.js';
 
@@ -22,14 +29,20 @@ export interface ScriptedCamera {
 export interface ScriptedConnection {
   readonly socket: Socket;
   readonly requests: readonly RtspRequest[];
+  /** Answers to requests of the camera's own. */
+  readonly responses: readonly RtspResponse[];
+  /** Interleaved frames that came from the other end. */
+  readonly frames: readonly { readonly channel: number; readonly payload: Uint8Array }[];
   /** Sends bytes as they are. */
   send(bytes: Uint8Array | string): void;
   /** Answers a request; CSeq is added, and Session once there is one. */
   reply(request: RtspRequest, reply: ScriptedReply): void;
   /** Answers as the healthy camera would. */
   answer(request: RtspRequest): void;
-  /** Sends the clip in a loop, in real time, on the channel that was set up. */
-  startMedia(): void;
+  /** Sends the clip in a loop, in real time, on the channel that was set up or on this one. */
+  startMedia(onChannel?: number): void;
+  /** The RTP packets of the clip's next frame, to be sent by hand. */
+  nextFrame(): Uint8Array[];
   stopMedia(): void;
   /** FIN, after what was sent. */
   end(): void;
@@ -48,6 +61,8 @@ type RequestHandler = (request: RtspRequest, connection: ScriptedConnection) => 
 
 export interface ScriptedCameraOptions {
   port?: number;
+  /** PEM texts: it speaks rtsps. */
+  tls?: { cert: string; key: string };
   /** By method; a handler does all of it, `connection.answer(request)` included. */
   on?: Readonly<Record<string, RequestHandler>>;
   /** Runs before anything is read, with the connection's place in order from 1. */
@@ -80,7 +95,8 @@ export async function startScriptedCamera(options: ScriptedCameraOptions = {}): 
   const requests: RtspRequest[] = [];
   const waiting = new Set<() => void>();
 
-  const server = createServer((socket) => {
+  const { tls } = options;
+  const onSocket = (socket: Socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     const connection = serve(socket, clip, options, (request) => {
@@ -89,7 +105,8 @@ export async function startScriptedCamera(options: ScriptedCameraOptions = {}): 
     });
     connections.push(connection);
     options.onConnection?.(connection, connections.length);
-  });
+  };
+  const server = tls === undefined ? createServer(onSocket) : createTlsServer(tls, onSocket);
   server.listen(options.port ?? 0, host);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -97,7 +114,7 @@ export async function startScriptedCamera(options: ScriptedCameraOptions = {}): 
   return {
     port,
     connections,
-    url: (path = '/stream1') => `rtsp://${host}:${port}${path}`,
+    url: (path = '/stream1') => `${tls === undefined ? 'rtsp' : 'rtsps'}://${host}:${port}${path}`,
     waitForRequest(method, count = 1, timeoutMs = 10_000) {
       return new Promise((resolve, reject) => {
         const check = () => {
@@ -149,6 +166,8 @@ function serve(
   onRequest: (request: RtspRequest) => void,
 ): ScriptedConnection {
   const requests: RtspRequest[] = [];
+  const responses: RtspResponse[] = [];
+  const frames: { channel: number; payload: Uint8Array }[] = [];
   const media = options.media ?? { ...clip, Packetizer: H264Packetizer };
   const packetizer = new media.Packetizer({ payloadType, ssrc: 0x12345678, sequenceNumber: 1_000 });
   let bytesLeft = options.cutAfterBytes ?? Number.POSITIVE_INFINITY;
@@ -160,6 +179,8 @@ function serve(
   const connection: ScriptedConnection = {
     socket,
     requests,
+    responses,
+    frames,
     send(content) {
       if (socket.destroyed || socket.writableEnded) return;
       const bytes = typeof content === 'string' ? Buffer.from(content, 'latin1') : content;
@@ -241,8 +262,13 @@ function serve(
           connection.reply(request, { status: 501 });
       }
     },
-    startMedia() {
+    startMedia(onChannel = channel) {
+      channel = onChannel;
       mediaTimer ??= setInterval(sendFrame, 1_000 / media.frameRate);
+    },
+    nextFrame() {
+      const unit = media.accessUnits[frame % media.accessUnits.length] ?? [];
+      return packetizer.packetize([...unit], rtpTime(frame++));
     },
     stopMedia() {
       if (mediaTimer !== null) clearInterval(mediaTimer);
@@ -263,21 +289,22 @@ function serve(
   }
 
   function sendFrame(): void {
-    const unit = media.accessUnits[frame % media.accessUnits.length] ?? [];
-    for (const packet of packetizer.packetize([...unit], rtpTime(frame))) {
-      connection.send(serializeInterleaved(channel, packet));
-    }
-    frame++;
+    for (const packet of connection.nextFrame()) connection.send(serializeInterleaved(channel, packet));
   }
 
   const reader = new RtspReader({
     onMessage(message) {
-      if (message.kind !== 'request') return;
+      if (message.kind === 'response') {
+        responses.push(message);
+        return;
+      }
       requests.push(message);
       onRequest(message);
       (options.on?.[message.method] ?? ((request) => connection.answer(request)))(message, connection);
     },
-    onInterleavedFrame() {},
+    onInterleavedFrame: (onChannel, payload) => {
+      frames.push({ channel: onChannel, payload: Uint8Array.from(payload) });
+    },
     onError: () => socket.destroy(),
   });
   socket.on('data', (chunk) => reader.push(new Uint8Array(chunk)));
