@@ -19,6 +19,11 @@ export class ManualClock implements Clock {
     return () => this.#timers.delete(timer);
   }
 
+  /** Moves on past timers without running them: for tests of what has none. */
+  set(nowMs: number): void {
+    this.#now = nowMs;
+  }
+
   /** Timers that have not run and were not cancelled. */
   get pending(): number {
     return this.#timers.size;
