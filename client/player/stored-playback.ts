@@ -1,3 +1,4 @@
+import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
 import type { SinkHandlers } from '../playback/sink.js';
 import { StoredSink, type StoredSinkOptions } from '../playback/stored-sink.js';
@@ -13,6 +14,8 @@ import type { Receiver } from './receiver.js';
 /** With more than this ahead of the playhead the server is asked to pause, seconds, and with less than that to go on. */
 const MAX_LEAD_S = 30;
 const RESUME_LEAD_S = 10;
+/** Between two seeks the server has this long for the first packet of the former. Milliseconds. */
+const MAX_ARRIVAL_MS = 300;
 /** So near to the end, in seconds, silence is the end: not every server says so. */
 const END_TOLERANCE_S = 1;
 
@@ -49,11 +52,14 @@ export class StoredPlayback {
   #rate = 1;
   #isRateAsked = false;
   #reached = 0;
+  readonly #clock: Clock;
+  #onArrival = (): void => {};
 
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
   constructor(options: StoredPlaybackOptions, handlers: StoredPlaybackHandlers) {
     this.range = options.range;
     this.#wantsPlay = options.wantsPlay;
+    this.#clock = options.clock;
     this.#handlers = handlers;
     this.sink = new StoredSink({ ...options, duration: options.range.end }, handlers);
     const { signal } = this.#abort;
@@ -128,6 +134,7 @@ export class StoredPlayback {
   /** A unit has come; `time`: of the media, seconds. */
   onUnit(time: number): void {
     this.#reached = Math.max(this.#reached, time);
+    this.#onArrival();
     this.#throttle();
   }
 
@@ -145,6 +152,7 @@ export class StoredPlayback {
         const target = this.#target;
         this.#target = null;
         await this.#playFrom(receiver, target);
+        if (this.#target !== null) await this.#arrival();
       }
     } catch (thrown) {
       if (receiver === this.#receiver) {
@@ -155,6 +163,17 @@ export class StoredPlayback {
     }
     // The picture may have come before the answer.
     if (!this.sink.video.seeking) this.#onSeeked();
+  }
+
+  /** Something of the new position, or long enough for it: GStreamer's server gets stuck when it is sent on right away. */
+  #arrival(): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(MAX_ARRIVAL_MS, resolve);
+      this.#onArrival = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   async #playFrom(receiver: Receiver, position: number): Promise<void> {
