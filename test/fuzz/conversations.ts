@@ -20,7 +20,7 @@ export interface Conversation {
 }
 
 /** How much of a camera's media is kept. */
-const RECORDED_BYTES = 40_000;
+const RECORDED_BYTES = 25_000;
 const RECORDING_TIMEOUT_MS = 8_000;
 const MEDIA_STEP_MS = 200;
 const FRAMES_PER_STEP = 12;

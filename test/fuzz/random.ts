@@ -42,9 +42,9 @@ export function randomChunking(random: Random): Chunking {
       return (bytesLeft) => bytesLeft;
     case 1:
       // All of a large case byte by byte would say no more.
-      return (bytesLeft) => (bytesLeft > 40_000 ? 40_000 : 1);
+      return (bytesLeft) => (bytesLeft > 6_000 ? 6_000 : 1);
     case 2:
-      return () => 1 + random.below(16);
+      return (bytesLeft) => 1 + random.below(bytesLeft > 6_000 ? 500 : 16);
     case 3:
       return () => random.few(5_000);
     default:
