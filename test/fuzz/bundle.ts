@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 
-/** What plays.ts exports, out of one file: nothing is loaded from the disk in the middle of a case. */
+/** What play.ts exports, out of one file: nothing is loaded from the disk in the middle of a case. */
 export async function loadBundled(): Promise<typeof import('./play.js')> {
   const folder = await mkdtemp(join(tmpdir(), 'rtsp-fuzz-'));
   try {

@@ -164,6 +164,7 @@ class Stage {
       onPosition: () => this.#event('position'),
       onAccessUnit: (track, unit, time) => {
         this.units++;
+        if (!Number.isFinite(time)) throw new Error(`A unit at ${time} s.`);
         this.#event(`unit ${track.kind} ${time.toFixed(6)} ${receiver.utcAt(time)?.toFixed(3)} ${describeUnit(unit)}`);
         outlets.get(track)?.push(track, unit);
       },

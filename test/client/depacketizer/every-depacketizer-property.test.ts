@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
 import type { Depacketizer } from '../../../client/depacketizer/depacketizer.js';
@@ -10,24 +8,11 @@ import { MAX_ACCESS_UNIT_BYTES } from '../../../shared/limits.js';
 import { parseRtpPacket, serializeRtpPacket } from '../../../shared/rtp-packet.js';
 import { serializeInterleaved } from '../../../shared/rtsp-message.js';
 import { RtspReader } from '../../../shared/rtsp-reader.js';
+import { heldBytes } from '../../support/held-memory.js';
 import { bytes, feed, hex, mediaFormat, rtpPacket, type TestPacket } from './rtp-fixtures.js';
 import { formatOf, specimens } from './specimens.js';
 
 /** What holds of every depacketizer, whatever the camera sends. */
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
-
-/** Bytes of buffers that somebody holds; what nobody holds goes some time after the collection. */
-async function heldBytes(): Promise<number> {
-  let least = Number.POSITIVE_INFINITY;
-  for (let round = 0; round < 4; round++) {
-    collectGarbage();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-    least = Math.min(least, process.memoryUsage().arrayBuffers);
-  }
-  return least;
-}
 
 /** A packet of the specimen that something happens to. */
 interface Change {
