@@ -12,29 +12,33 @@ export interface Speed {
   readonly megabytesPerSecond: number;
 }
 
+/** Turns that do not count: the code is being compiled. */
+const WARM_UP_TURNS = 3;
+/** Times that each works through the bytes before it is the next one's turn. */
+const PASSES = 5;
+
 /**
- * Lets each work in turn, round after round, so that a busy machine is no one's disadvantage, and takes the medians. The
- * first rounds, in which the code is being compiled, do not count.
+ * Lets each work in turn, so that a busy machine is no one's disadvantage, and takes the medians. The first pass of a turn
+ * does not count either: what the one before has left behind is cleared away in it.
  */
 export async function measureAlternately(
   contenders: readonly Contender[],
   byteLength: number,
-  rounds: number,
+  turns: number,
 ): Promise<Speed[]> {
   const speeds = contenders.map((): number[] => []);
-  for (let round = -WARM_UP_ROUNDS; round < rounds; round++) {
+  for (let turn = -WARM_UP_TURNS; turn < turns; turn++) {
     for (const [index, contender] of contenders.entries()) {
-      globalThis.gc?.();
-      const started = performance.now();
-      await contender.run();
-      const seconds = (performance.now() - started) / 1_000;
-      if (round >= 0) speeds[index]?.push(byteLength / 1e6 / seconds);
+      for (let pass = 0; pass < PASSES; pass++) {
+        const started = performance.now();
+        await contender.run();
+        const seconds = (performance.now() - started) / 1_000;
+        if (turn >= 0 && pass > 0) speeds[index]?.push(byteLength / 1e6 / seconds);
+      }
     }
   }
   return contenders.map(({ name }, index) => ({ name, megabytesPerSecond: median(speeds[index] ?? []) }));
 }
-
-const WARM_UP_ROUNDS = 3;
 
 /** How many times as fast the first is as the other. */
 export function ratio(speeds: readonly Speed[], name: string, other: string): number {

@@ -16,7 +16,7 @@ import { printTable, say } from './report.js';
 
 const { values: options } = parseArgs({
   options: {
-    rounds: { type: 'string' },
+    turns: { type: 'string' },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -28,12 +28,12 @@ const GOAL = 0.2;
 const messageSizes = [1_448, 16_384, 65_536];
 
 if (options.help) {
-  say('npm run bench -- parser [--rounds N] [--quick]');
+  say('npm run bench -- parser [--turns N] [--quick]');
 } else {
-  const rounds = Number(options.rounds ?? (options.quick ? 5 : 25));
+  const turns = Number(options.turns ?? (options.quick ? 5 : 25));
   const rows: Record<string, string | number>[] = [];
-  for (const messageBytes of messageSizes) rows.push(await measure(messageBytes, rounds));
-  printTable(`${STREAM_BYTES / 1e6} MB of packets of ${PACKET_BYTES} bytes, medians of ${rounds} rounds`, rows);
+  for (const messageBytes of messageSizes) rows.push(await measure(messageBytes, turns));
+  printTable(`${STREAM_BYTES / 1e6} MB of packets of ${PACKET_BYTES} bytes, medians of ${turns} turns`, rows);
   say(`The goal is ${GOAL} of the copy's speed.`);
 }
 
@@ -48,7 +48,7 @@ function makeStream(): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
 }
 
-async function measure(messageBytes: number, rounds: number): Promise<Record<string, string | number>> {
+async function measure(messageBytes: number, turns: number): Promise<Record<string, string | number>> {
   const stream = makeStream();
   const messages: Uint8Array[] = [];
   for (let start = 0; start < stream.length; start += messageBytes) {
@@ -86,7 +86,7 @@ async function measure(messageBytes: number, rounds: number): Promise<Record<str
     { name: 'copy', run: copy },
     { name: 'ours', run: read },
   ];
-  const speeds = await measureAlternately(contenders, stream.length, rounds);
+  const speeds = await measureAlternately(contenders, stream.length, turns);
   const [copied, ours] = speeds.map(({ megabytesPerSecond }) => Math.round(megabytesPerSecond));
   const share = ratio(speeds, 'ours', 'copy');
   return {
