@@ -47,7 +47,8 @@ function mutateOnce(drafts: Draft[], conversations: readonly Conversation[], ran
   if (choice < 10 && messages.length > 0) changeHeaders(random.pick(messages), random);
   else if (choice < 25 && messages.length > 0) changeDescription(messages, random);
   else if (choice < 32) insertMessage(drafts, random);
-  else if (choice < 62 && media.length > 0) changePacket(random.pick(media), conversations, random);
+  else if (choice < 60 && media.length > 0) changePacket(random.pick(media), conversations, random);
+  else if (choice < 66 && media.length > 0) changeMedia(media, random);
   else if (choice < 75) changeOrder(random.pick(drafts), random);
   else if (choice < 82) changeSteps(drafts, random);
   else changeBytes(random.pick(drafts), random);
@@ -179,6 +180,82 @@ function changePacket({ units }: Draft, conversations: readonly Conversation[], 
   }
 }
 
+/** The media as a whole: a camera's habits. */
+function changeMedia(media: readonly Draft[], random: Random): void {
+  const habit = random.below(7);
+  const value = random.pick(extremes32);
+  const head = random.pick(payloadHeads);
+  let count = 0;
+  for (const { units } of media) {
+    for (const [index, { kind, bytes }] of units.entries()) {
+      if (kind !== 'frame' || bytes.length < FRAME_HEADER + RTP_HEADER) continue;
+      const frame = bytes.slice();
+      const view = new DataView(frame.buffer);
+      count++;
+      if (habit === 0) frame[5] = (frame[5] ?? 0) | 0x80;
+      else if (habit === 1) frame[5] = (frame[5] ?? 0) & 0x7f;
+      else if (habit === 2) frame[5] = (frame[5] ?? 0) ^ 0x80;
+      else if (habit === 3) view.setUint32(8, value);
+      else if (habit === 4) view.setUint32(8, value - view.getUint32(8));
+      else if (habit === 5) view.setUint16(6, view.getUint16(6) + (count >> 3) * 4_000);
+      const payloadStart = FRAME_HEADER + RTP_HEADER;
+      const changed = habit < 6 ? frame : joined(frame.subarray(0, payloadStart), head, frame.subarray(payloadStart));
+      units[index] = { kind, bytes: habit < 6 ? changed : reframed(changed) };
+    }
+  }
+}
+
+const startCode = Uint8Array.of(0, 0, 1);
+const payloadHeads = [
+  // H.264: delimiter, SEI with a recovery point, ends, partitions, prefix, STAP-A, FU-A at its start and end, interleaved.
+  ...[
+    '09f0',
+    '0606010084',
+    '06060180',
+    '0a',
+    '0b',
+    '0284',
+    '0384',
+    '0484',
+    '0e40',
+    '78000209f0',
+    '7c85',
+    '7c45',
+    '7c06',
+  ],
+  ...['7c87', '79', '1a', '00000001', '67640028acd9', '68ef8fcb', '6142', '4120', '6588', '41e0'],
+  // H.265: delimiter, SEI, ends, PACI, aggregation, fragments, leading pictures, broken links, reserved, layers.
+  ...['460110', '4e010601d0', '5001', '4801', '4a01', '6401 c500 00', '60010003460110', '620193', '620153', '1201e0'],
+  ...['0e01e0', '2001af', '2a01af', '5401', '2809', '4201010160', '4401c1', '40010c01'],
+  // AV1: continued, continuing, counted, new sequence; delimiter, tile group, metadata, with a size or an extension.
+  ...['80', '40', 'c0', '10', '30', '08', '0020', '000112', '0128', '0a0b', '3600', '32ff', '0034'],
+  // VP8 and VP9 descriptors with all that they can have.
+  ...['90ff8111ff', '9080ffff', 'ffff80ff22ff01', 'fe8101e0ff', '0a7f', '8c8001', 'aa8001ff0078'],
+  // JPEG: restart intervals, tables, types that nobody has. AU headers, ADTS, LATM, MPEG audio, Opus of several frames.
+  ...['000000004064ffff0004ffff', '0000000001ff2820000100400101', '00ffffff01322820', '00000000ff00ffff', '00200010'],
+  ...[
+    'ffff',
+    '0000',
+    '0010ffff',
+    'fff15080017ffc',
+    'fff94c8001bffc',
+    '80',
+    'ff00',
+    '40002320',
+    '00000000fffb9064',
+    '0000ffff',
+  ],
+  ...['fc03', 'ff3f', 'fb02', '00'],
+].map((text) => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex')));
+/** RTP header extensions: JPEG's size of a large picture, one without end, an empty one. */
+const extensions = [
+  'ffd80003ffc0001108078000f0ffffff',
+  'ffd80001ffffffff',
+  'ffd8ffff',
+  'bede0000',
+  'ffd80002ffdd0002ffc00011',
+].map((text) => new Uint8Array(Buffer.from(text, 'hex')));
+
 const FRAME_HEADER = 4;
 const RTP_HEADER = 12;
 const extremes16 = [0, 1, 0x7fff, 0x8000, 0xffff];
@@ -190,7 +267,29 @@ function changedFrame(bytes: Uint8Array, conversations: readonly Conversation[],
   if (frame.length < FRAME_HEADER + RTP_HEADER) return garbled(frame, random);
   const head = frame.subarray(0, FRAME_HEADER + RTP_HEADER);
   const payload = frame.subarray(FRAME_HEADER + RTP_HEADER);
-  switch (random.below(14)) {
+  switch (random.below(18)) {
+    case 10:
+      // What the payload formats know, and cameras seldom send, before the payload or in its place.
+      return reframed(joined(head, random.pick(payloadHeads), random.chance(0.5) ? payload : random.bytes(40)));
+    case 11: {
+      // A start code, and what looks like the next unit.
+      const at = random.below(payload.length);
+      return reframed(
+        joined(head, payload.subarray(0, at), startCode, random.pick(payloadHeads), payload.subarray(at)),
+      );
+    }
+    case 12:
+      frame[4] = (frame[4] ?? 0) | 0x10;
+      return reframed(joined(frame.subarray(0, FRAME_HEADER + RTP_HEADER), random.pick(extensions), payload));
+    case 13: {
+      // Parameter sets and sequence headers are short: bits anywhere in the first of them.
+      const changed = frame.slice();
+      for (let left = random.few(6); left > 0; left--) {
+        const at = FRAME_HEADER + RTP_HEADER + random.below(Math.min(payload.length, 48));
+        changed[at] = (changed[at] ?? 0) ^ (1 << random.below(8));
+      }
+      return changed;
+    }
     case 0:
       // The frame's length says something else.
       view.setUint16(2, random.chance(0.3) ? random.below(65_536) : Math.max(0, payload.length + random.below(30) - 3));
@@ -418,6 +517,32 @@ const parameterValues = [
   '400023203fc0',
   'ff'.repeat(60),
 ];
+const parameterLines = [
+  'sprop-max-don-diff=2',
+  'mode=generic;sizelength=0;constantsize=7;auxiliarydatasizelength=3',
+  'mode=AAC-lbr;sizelength=6;indexlength=2;indexdeltalength=2',
+  'sizelength=13;indexlength=3;indexdeltalength=3;ctsdeltalength=22;dtsdeltalength=22;randomaccessindication=1;config=2b8a0800',
+  'sizelength=32;indexlength=32;indexdeltalength=32;streamstateindication=32;config=eb098800',
+  'sizelength=13;indexlength=0;indexdeltalength=0;config=12000590',
+  'cpresent=1;object=2',
+  'cpresent=0;config=4000562420adc0',
+  'cpresent=0;config=c00023203fc0ffff',
+  'sprop-stereo=1;maxplaybackrate=8000',
+];
+
+/** Parameter sets with bits the other way round. */
+function garbledBase64(sets: string, random: Random): string {
+  const garbledSets = sets.split(',').map((set) => {
+    const bytes = Buffer.from(set, 'base64');
+    for (let left = random.few(5); left > 0 && bytes.length > 0; left--) {
+      const at = random.below(bytes.length);
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << random.below(8));
+    }
+    return random.chance(0.1) ? set.repeat(200) : bytes.toString('base64');
+  });
+  return garbledSets.join(',');
+}
+
 const wholeLines = [
   'a=control:*',
   'a=control:rtsp://elsewhere.test/stream',
@@ -454,7 +579,13 @@ function changedDescription(lines: string[], random: Random): string[] {
   const at = random.below(lines.length);
   const line = lines[at] ?? '';
   const number = () => random.pick(numbers);
-  switch (random.below(9)) {
+  switch (random.below(11)) {
+    case 9:
+      return lines.map((old) =>
+        old.replace(/(sprop-[a-z-]+=)([^;]*)/, (_, name, sets) => name + garbledBase64(sets, random)),
+      );
+    case 10:
+      return lines.map((old) => old.replace(/^(a=fmtp:\d+) .*/, `$1 ${random.pick(parameterLines)}`));
     case 0:
       lines.splice(at, 1);
       break;
