@@ -155,16 +155,11 @@ function script(tracks: readonly Specimen[], variant: number): Uint8Array[] {
     );
   }
   const base = 'rtsp://camera.test/stream/';
-  replies.push(
-    reply(
-      200,
-      [
-        ['Content-Base', base],
-        ['Content-Type', 'application/sdp'],
-      ] as const as never,
-      description,
-    ),
-  );
+  const descriptionHeaders: [string, string][] = [
+    ['Content-Base', base],
+    ['Content-Type', 'application/sdp'],
+  ];
+  replies.push(reply(200, descriptionHeaders, description));
   for (const index of tracks.keys()) {
     const channels = `${2 * index}-${2 * index + 1}`;
     replies.push(
