@@ -35,7 +35,7 @@ export interface RtspReaderHandlers {
   onMessage(message: RtspMessage): void;
   /**
    * @param payload - a view that is never overwritten later, so it may be held; of the chunk, or, for a frame that came
-   * in several chunks, of a buffer of its own
+   * in several chunks, of memory that it shares with a few others of them
    */
   onInterleavedFrame(channel: number, payload: Uint8Array): void;
   /**
@@ -83,6 +83,8 @@ const DOLLAR = 0x24;
 
 /** The longest method that is believed. */
 const MAX_METHOD_BYTES = 32;
+/** Bytes of memory taken at once for frames and bodies that span chunks: some twenty packets. */
+const SPARE_BYTES = 32_768;
 /** So many bytes always suffice to tell what a unit is: a method and the byte behind it. */
 const PROBE_BYTES = MAX_METHOD_BYTES + 1;
 /** Bytes that tell whether a frame holds RTP or RTCP: the frame's header and the first two bytes of the packet. */
@@ -129,6 +131,8 @@ export class RtspReader {
 
   /** A frame's payload or a body that spans chunks, at exactly its size. */
   #block: Uint8Array = emptyBody;
+  /** Memory for the next ones: a piece for each by itself costs more than all the rest of reading it. */
+  #spare: Uint8Array = emptyBody;
   #blockLength = 0;
   #blockFill = 0;
   #channel = 0;
@@ -325,7 +329,11 @@ export class RtspReader {
       this.#finishBlock(bytes.subarray(start, stop));
       return stop;
     }
-    if (this.#blockFill === 0) this.#block = new Uint8Array(length);
+    if (this.#blockFill === 0) {
+      if (length > this.#spare.length) this.#spare = new Uint8Array(SPARE_BYTES + length);
+      this.#block = this.#spare.subarray(0, length);
+      this.#spare = this.#spare.subarray(length);
+    }
     this.#block.set(bytes.subarray(start, stop), this.#blockFill);
     this.#blockFill += stop - start;
     if (this.#blockFill === length) this.#finishBlock(this.#block);

@@ -135,7 +135,7 @@ export class H264Depacketizer extends NalUnitDepacketizer<H264Picture> {
   /** Whether a first slice is that of the other field: both are one sample when no marker came between them. */
   #isSecondField(nalUnit: NalUnit): boolean {
     const first = this.openPicture?.firstSlice;
-    const syntax = this.#syntaxOf(nalUnit);
+    const syntax = first == null ? null : this.#syntaxOf(nalUnit);
     if (first == null || syntax === null || syntax.sps.frameMbsOnly) return false;
     return this.#ordering?.isSecondField(first, nalUnit, syntax) ?? false;
   }

@@ -90,13 +90,22 @@ export class Mp4FileWriter {
     for (const track of this.#tracks) this.#writeFragment(track);
   }
 
-  /** Declares the tracks that have begun; the others are not in the file. */
+  /** Declares the tracks that have begun; the others are not in the file, nor are those that MP4 has no place for. */
   #start(): void {
     const initTracks: InitTrack[] = [];
-    for (const track of this.#tracks) {
+    for (const [index, track] of this.#tracks.entries()) {
       const { trackId, timescale, config } = track;
-      if (config === null) track.isClosed = true;
-      else initTracks.push({ trackId, timescale, config, sampleEntry: sampleEntryOf(config) });
+      if (config === null) {
+        track.isClosed = true;
+        continue;
+      }
+      try {
+        initTracks.push({ trackId, timescale, config, sampleEntry: sampleEntryOf(config) });
+      } catch (thrown) {
+        track.abandon();
+        const sentence = `A track of ${config.codec} cannot be put into the file.`;
+        this.#handlers.onError(StreamError.from(thrown, 'codec-unsupported', sentence), index);
+      }
     }
     if (initTracks.length === 0) return;
     this.#isStarted = true;
@@ -132,7 +141,7 @@ class Track {
   }
 
   get isReady(): boolean {
-    return this.config !== null;
+    return this.config !== null || this.isClosed;
   }
 
   get hasWaitedEnough(): boolean {
@@ -162,6 +171,14 @@ class Track {
       this.#close(decodeTime - this.#newest.decodeTime);
     }
     this.#newest = { unit: pushed, decodeTime, presentationTime };
+  }
+
+  /** Forgets what waits, and is closed. */
+  abandon(): void {
+    this.isClosed = true;
+    this.config = null;
+    this.#newest = null;
+    this.takeSamples();
   }
 
   finish(): void {

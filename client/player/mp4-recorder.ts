@@ -26,9 +26,14 @@ export class Mp4Recorder {
     this.#receiver = new Receiver(options, {
       onTracks: (tracks) => {
         const fileTracks = tracks.map(({ format }, index) => ({ trackId: index + 1, timescale: format.clockRate }));
+        let left = tracks.length;
         this.#writer = new Mp4FileWriter(fileTracks, {
           onBytes: (bytes) => handlers.onBytes(bytes),
-          onError: (error) => handlers.onWarning?.(error),
+          onError: (error) => {
+            handlers.onWarning?.(error);
+            left--;
+            if (left === 0) this.#settle?.(error);
+          },
         });
       },
       onPacket: () => this.#watchdog.onPacket(),
@@ -44,8 +49,8 @@ export class Mp4Recorder {
 
   /**
    * Records until the camera ends the stream, or until the signal; the file is whole in either case. Rejects with a
-   * StreamError when the camera cannot be played, falls silent, or the connection breaks; what was written up to then can
-   * be played.
+   * StreamError when the camera cannot be played, falls silent, none of its tracks can go on in the file, or the connection
+   * breaks; what was written up to then can be played.
    */
   async record(signal?: AbortSignal): Promise<void> {
     const ended = new Promise<void>((resolve, reject) => {

@@ -9,6 +9,8 @@ import type { Clock } from '../../shared/clock.js';
 const MIN_SILENCE_MS = 3_000;
 /** Frame intervals that may pass in silence: some cameras send a frame every few seconds. */
 const SILENT_INTERVALS = 5;
+/** The longest silence that any frame interval makes normal, milliseconds: by some cameras' clocks, frames are hours apart. */
+const MAX_SILENCE_MS = 300_000;
 /** The longest silence that is normal while the camera's frame interval is not yet sure, milliseconds. */
 const FIRST_DATA_MS = 10_000;
 /** That silence doubles with every connection on which it was too short, up to this many milliseconds. */
@@ -41,7 +43,7 @@ export class Watchdog {
     // Of the first two the shorter one counts: the other may be the gap after an old key frame.
     const isKnown = sorted.length >= MIN_INTERVALS;
     const interval = sorted[isKnown ? sorted.length >> 1 : 0] ?? Number.POSITIVE_INFINITY;
-    const limit = Math.max(MIN_SILENCE_MS, SILENT_INTERVALS * interval);
+    const limit = Math.min(MAX_SILENCE_MS, Math.max(MIN_SILENCE_MS, SILENT_INTERVALS * interval));
     return isKnown ? limit : Math.min(limit, this.#firstDataMs);
   }
 

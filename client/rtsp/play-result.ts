@@ -54,9 +54,13 @@ function scaleOf(scale: number | null, speed: number | null): number | null {
   return scale === null && speed === null ? null : (scale ?? 1) * (speed ?? 1);
 }
 
+/** The fastest rate that is believed, and one over it the slowest: recorders wind at some hundreds. */
+const MAX_RATE = 1_000;
+
 function numberOf(text: string | null): number | null {
   const value = Number.parseFloat(text ?? '');
-  return Number.isFinite(value) && value !== 0 ? value : null;
+  const rate = Math.abs(value);
+  return rate <= MAX_RATE && rate * MAX_RATE >= 1 ? value : null;
 }
 
 function assign(entries: readonly RtpInfoEntry[], media: readonly SetUpMedium[]): MediumStart[] {

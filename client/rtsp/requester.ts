@@ -227,8 +227,7 @@ export class Requester {
 
   #refusal(): StreamError {
     if (this.#closeError !== null) return this.#closeError;
-    const why = { new: 'not open yet', opening: 'being opened', open: 'open already', closed: 'closed' }[this.#state];
-    return new StreamError('invalid-state', `The connection is ${why}.`);
+    return new StreamError('invalid-state', `This does not fit the state of the connection (${this.#state}).`);
   }
 
   #sendNext(): void {

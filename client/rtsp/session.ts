@@ -366,6 +366,8 @@ export class RtspSession {
   }
 
   #onSetUp(medium: SetUpMedium, response: RtspResponse, asked: { rtp: number; rtcp: number }): void {
+    // The end may have come right behind the response.
+    this.#require('SETUP', 'init', 'ready');
     const { status } = response;
     const text = response.headers.get('Transport');
     const transport = text === null ? null : parseTransport(text);

@@ -276,3 +276,60 @@ describe('reading what was written gives the same', () => {
     );
   });
 });
+
+describe('whatever a peer writes', () => {
+  const anyText = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.string({
+      unit: fc.constantFrom('RTSP/1.0', 'RTSP/1.', ' ', '200', 'PLAY', ':', '\t', '\r', '\0', 'é', '*', 'A'),
+    }),
+  );
+
+  test('a first line gives a message that can be written and read again, or none', () => {
+    fc.assert(
+      fc.property(anyText, (line) => {
+        const start = parseStartLine(line);
+        if (start === null) return;
+        if (start.kind === 'response') {
+          assert.ok(start.status >= 0 && start.status <= 999);
+          assert.deepEqual(parseStartLine(`RTSP/1.0 ${String(start.status).padStart(3, '0')} ${start.reason}`), start);
+        } else {
+          assert.deepEqual(parseStartLine(`${start.method} ${start.url} RTSP/1.0`), start);
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('a header line gives a header that can be sent on, and is read as the same', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          anyText,
+          fc.tuple(anyText, anyText).map((parts) => parts.join(':')),
+        ),
+        (line) => {
+          const header = parseHeaderLine(line);
+          if (header === null) return;
+          const headers = new RtspHeaders([header]);
+          assert.deepEqual([...headers], [header]);
+          assert.deepEqual(parseHeaderLine(header.join(': ')), header);
+          assert.equal(headers.get(header[0].toUpperCase()), header[1]);
+          const message = readOne(serializeResponse({ status: 200, headers }));
+          if (header[0].toLowerCase() !== 'content-length') assert.deepEqual([...message.headers], [header]);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test('bytes become text without a throw, UTF-8 as it is', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 50 }), (bytes) => {
+        const decoded = decodeText(bytes);
+        const isUtf8 = Buffer.from(Buffer.from(bytes).toString('utf8')).equals(bytes);
+        assert.deepEqual(Buffer.from(decoded, isUtf8 ? 'utf8' : 'latin1'), Buffer.from(bytes));
+      }),
+    );
+  });
+});

@@ -11,6 +11,7 @@ import {
 } from '../../shared/limits.js';
 import { RtspHeaders, serializeInterleaved, serializeRequest, serializeResponse } from '../../shared/rtsp-message.js';
 import { type ReaderLimits, RtspReader, type RtspReaderStats } from '../../shared/rtsp-reader.js';
+import { heldBytes } from '../support/held-memory.js';
 
 /** CPU time since `start`, in ms: unlike the wall clock, it does not depend on what else the machine does. */
 function cpuMs(start: NodeJS.CpuUsage): number {
@@ -202,7 +203,7 @@ describe('interleaved frames', () => {
     assert.equal(stats.resyncs, 0);
   });
 
-  test('a payload in one chunk is a view; one over chunks is a buffer of exactly its size', () => {
+  test('a payload in one chunk is a view; one over chunks has memory that nobody writes to any more', () => {
     const payloads: Uint8Array[] = [];
     const reader = new RtspReader({
       onMessage: () => {},
@@ -214,11 +215,12 @@ describe('interleaved frames', () => {
     reader.push(stream.subarray(30));
     assert.equal(payloads[0]?.buffer, stream.buffer);
     assert.equal(payloads[0]?.byteOffset, 4);
-    assert.equal(payloads[1]?.length, 30);
-    assert.equal(payloads[1]?.buffer.byteLength, 30);
+    assert.notEqual(payloads[1]?.buffer, stream.buffer);
     // Held payloads stay as they were.
-    reader.push(bytes(serializeInterleaved(0, rtp(30, 0x66))));
+    const more = bytes(...Array.from({ length: 2_000 }, (_, index) => serializeInterleaved(0, rtp(30, index & 0xff))));
+    for (let start = 0; start < more.length; start += 21) reader.push(more.slice(start, start + 21));
     assert.deepEqual(payloads[1], rtp(30));
+    for (const [index, payload] of payloads.slice(2).entries()) assert.deepEqual(payload, rtp(30, index & 0xff));
   });
 });
 
@@ -597,4 +599,36 @@ describe('properties', () => {
       }),
     );
   });
+
+  const line = 'x'.repeat(MAX_HEADER_LINE_BYTES - 10);
+  const endless: [name: string, beginning: string, rest: () => Uint8Array][] = [
+    ['a line', 'RTSP/1.0 200 ', () => bytes('x'.repeat(2_000))],
+    ['header lines', 'RTSP/1.0 200 OK\r\n', () => bytes(`A: ${line}\r\n`)],
+    ['empty header lines', 'RTSP/1.0 200 OK\r\n', () => bytes('A:\r\n'.repeat(200))],
+    ['folded lines', 'RTSP/1.0 200 OK\r\nA: b\r\n', () => bytes(' x\r\n'.repeat(300))],
+    ['a body', `RTSP/1.0 200 OK\r\nContent-Length: ${MAX_BODY_BYTES}\r\n\r\n`, () => new Uint8Array(1_000)],
+    ['frames cut anywhere', 'RTSP/1.0 200 OK\r\n\r\n', () => bytes([0x24, 0, 0xff, 0xff], new Uint8Array(50_021))],
+    ['junk', 'RTSP/1.0 200 OK\r\n\r\n', () => new Uint8Array(1_000).fill(0xc1)],
+    ['beginnings of messages', 'RTSP/1.0 200 OK\r\n\r\n', () => bytes('RTSP/1.0 20\r\n'.repeat(70))],
+  ];
+  for (const [name, beginning, rest] of endless) {
+    test(`what comes without end is not held without bound, nor are its chunks: ${name}`, async () => {
+      const reader = new RtspReader({ onMessage() {}, onInterleavedFrame() {}, onError() {} });
+      const before = await heldBytes();
+      let most = 0;
+      reader.push(bytes(beginning));
+      // Each piece at the end of a large chunk that the reader must let go.
+      for (let sent = 0, pieces = 1; sent < 4_000_000; pieces++) {
+        const piece = rest();
+        const chunk = new Uint8Array(100_000 + piece.length);
+        chunk.set(piece, 100_000);
+        reader.push(chunk.subarray(100_000));
+        sent += piece.length;
+        if (pieces % 25 === 0 && pieces <= 100) most = Math.max(most, (await heldBytes()) - before);
+      }
+      most = Math.max(most, (await heldBytes()) - before);
+      assert.ok(most < MAX_BODY_BYTES + MAX_HEADER_BYTES + 1_000_000, `${most} bytes were held`);
+      assert.ok(reader.stats.bytes > 1_000);
+    });
+  }
 });

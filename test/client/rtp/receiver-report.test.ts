@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { ReceiverReporter, type Report } from '../../../client/rtp/receiver-report.js';
 import { writeReport } from '../../../client/rtp/report-writer.js';
 import { SequenceTracker } from '../../../client/rtp/sequence.js';
@@ -149,4 +150,34 @@ test('own SSRC and name are random by default', () => {
   assert.notEqual(one.cname, other.cname);
   assert.notEqual(one.ssrc, other.ssrc);
   assert.match(one.cname, /^[A-Za-z0-9+/]{16}$/);
+});
+
+test('whatever was received, a report says what it has room for', () => {
+  const packet = fc.record({
+    sequenceNumber: fc.oneof(fc.nat({ max: 50 }), fc.integer({ min: 0, max: 0xffff })),
+    ticks: fc.oneof(fc.nat({ max: 1_000_000 }), fc.integer({ min: -(2 ** 52), max: 2 ** 52 })),
+    waitMs: fc.oneof(fc.nat({ max: 100 }), fc.integer({ min: 0, max: 10 ** 9 })),
+    ssrc: fc.constantFrom(SOURCE, SOURCE, SOURCE, 1),
+    senderReport: fc.option(fc.integer({ min: 0, max: 0xffff_ffff })),
+  });
+  fc.assert(
+    fc.property(fc.array(packet, { minLength: 1, maxLength: 50 }), (packets) => {
+      const sequence = new SequenceTracker();
+      const { reporter } = makeReporter(sequence);
+      let now = 0;
+      for (const { sequenceNumber, ticks, waitMs, ssrc, senderReport } of packets) {
+        now += waitMs;
+        sequence.push(sequenceNumber);
+        reporter.onPacket(ssrc, ticks, now);
+        if (senderReport !== null) reporter.onSenderReport(senderReport, now);
+        const report = reporter.report(now + waitMs);
+        const block = blockOf(report);
+        // What does not fit its field comes back as another number.
+        assert.deepEqual(parseRtcp(writeReport(report)[0] as Uint8Array), [
+          { kind: 'receiver-report', ssrc: reporter.ssrc, reports: [block] },
+          { kind: 'source-description', chunks: [{ ssrc: reporter.ssrc, cname: 'viewer' }] },
+        ]);
+      }
+    }),
+  );
 });

@@ -10,6 +10,7 @@ import {
   parseSession,
   parseTransport,
 } from '../../../client/rtsp/headers.js';
+import { MAX_SESSION_TIMEOUT_MS, MIN_SESSION_TIMEOUT_MS } from '../../../shared/limits.js';
 
 test('Transport: asked for without mode, which upsets some', () => {
   assert.equal(formatTransport('RTP/AVP/TCP', { rtp: 2, rtcp: 3 }), 'RTP/AVP/TCP;unicast;interleaved=2-3');
@@ -186,6 +187,59 @@ test('whatever a camera writes, nothing throws, and nothing takes long', () => {
       }
     }
   }
+});
+
+test('whatever a camera writes, what is read of it is within what it can be', () => {
+  const piece = fc.constantFrom(
+    ...['RTP/AVP/TCP', ';', ',', '=', ' ', '-', '"', 'interleaved=', 'ssrc=', 'timeout=', 'url=', 'seq=', 'rtptime='],
+    ...[
+      'npt=',
+      'clock=',
+      'now',
+      '0',
+      '1',
+      '255',
+      '256',
+      '65536',
+      '99999999999',
+      'ffffffff',
+      '19961108T143720Z',
+      ':',
+      '.',
+    ],
+  );
+  const within = (value: number | null, most: number) =>
+    assert.ok(value === null || (Number.isInteger(value) && value >= 0 && value <= most), `${value}`);
+  fc.assert(
+    fc.property(fc.string({ unit: piece, maxLength: 15 }), (text) => {
+      const transport = parseTransport(text);
+      within(transport?.ssrc ?? null, 0xffff_ffff);
+      within(transport?.interleaved?.rtp ?? null, 255);
+      within(transport?.interleaved?.rtcp ?? null, 255);
+      const timeoutMs = parseSession(text)?.timeoutMs ?? null;
+      assert.ok(timeoutMs === null || (timeoutMs >= MIN_SESSION_TIMEOUT_MS && timeoutMs <= MAX_SESSION_TIMEOUT_MS));
+      for (const { sequenceNumber, rtpTimestamp } of parseRtpInfo(text)) {
+        within(sequenceNumber, 0xffff);
+        within(rtpTimestamp, 0xffff_ffff);
+      }
+      const range = parseRange(text);
+      for (const end of [range?.start ?? null, range?.end ?? null]) {
+        assert.ok(end === null || end === 'now' || Number.isFinite(end));
+      }
+      for (const method of parsePublic(text)) assert.match(method, /^[^\s,;a-z]+$/);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test('Transport: what is asked for is read as the same', () => {
+  const channel = fc.integer({ min: 0, max: 255 });
+  fc.assert(
+    fc.property(fc.constantFrom('RTP/AVP/TCP', 'RTP/AVPF/TCP'), channel, channel, (protocol, rtp, rtcp) => {
+      const interleaved = { rtp, rtcp };
+      assert.deepEqual(parseTransport(formatTransport(protocol, interleaved)), { protocol, interleaved, ssrc: null });
+    }),
+  );
 });
 
 /** Milliseconds that something takes. */

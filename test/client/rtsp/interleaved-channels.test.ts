@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { InterleavedChannels } from '../../../client/rtsp/interleaved-channels.js';
-import { MAX_EARLY_BYTES } from '../../../shared/limits.js';
+import { MAX_EARLY_BYTES, MAX_EARLY_PACKETS } from '../../../shared/limits.js';
 
 function makeChannels() {
   const packets: [kind: 'rtp' | 'rtcp', mediaIndex: number, bytes: Uint8Array][] = [];
@@ -91,4 +92,44 @@ test('closed while handing over what was held: nothing more comes', () => {
   channels.delivery = 'deliver';
   channels.push(0, rtp);
   assert.equal(count, 1);
+});
+
+test('whatever comes when, each packet is handed over once and in order, dropped or astray', () => {
+  const packet = fc.record({
+    channel: fc.nat({ max: 8 }),
+    bytes: fc.oneof(fc.uint8Array({ maxLength: 6 }), fc.constant(new Uint8Array(65_535))),
+    times: fc.constantFrom(1, 1, 1, 300),
+  });
+  const delivery = fc.constantFrom('hold', 'hold', 'deliver', 'drop');
+  fc.assert(
+    fc.property(fc.array(fc.oneof(packet, packet, packet, delivery), { maxLength: 40 }), (steps) => {
+      const { channels, packets } = makeChannels();
+      channels.assign(0, { rtp: 0, rtcp: 1 });
+      channels.assign(1, { rtp: 4, rtcp: 4 });
+      let sent = 0;
+      let heldPackets = 0;
+      let heldBytes = 0;
+      for (const step of steps) {
+        if (typeof step === 'string') {
+          channels.delivery = step;
+          heldPackets = 0;
+          heldBytes = 0;
+          continue;
+        }
+        for (let left = step.times; left > 0; left--) {
+          const { heldPackets: before } = channels.stats;
+          channels.push(step.channel, step.bytes);
+          sent++;
+          if (channels.stats.heldPackets === before) continue;
+          heldPackets++;
+          heldBytes += step.bytes.length;
+        }
+        assert.ok(heldPackets <= MAX_EARLY_PACKETS && heldBytes <= MAX_EARLY_BYTES);
+      }
+      channels.delivery = 'deliver';
+      const { droppedPackets, strayPackets } = channels.stats;
+      assert.equal(packets.length + droppedPackets + strayPackets, sent);
+    }),
+    { numRuns: 200 },
+  );
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { mergePlayResults, parsePlayResult, type SetUpMedium } from '../../../client/rtsp/play-result.js';
 import { emptyBody, RtspHeaders, type RtspResponse } from '../../../shared/rtsp-message.js';
 
@@ -100,4 +101,38 @@ test('replies for each medium make one result', () => {
       { mediaIndex: 2, sequenceNumber: 3, rtpTimestamp: 4 },
     ],
   });
+});
+
+test('whatever a camera answers, positions and rates are numbers that can be reckoned with', () => {
+  const word = fc.constantFrom(
+    ...[
+      'npt=',
+      'clock=',
+      'now',
+      '-',
+      '0',
+      '7.5',
+      '1e308',
+      '-1e308',
+      '1e-308',
+      'Infinity',
+      'url=',
+      'trackID=1',
+      ';seq=',
+    ],
+    ...[';rtptime=', ',', '4294967296', video.url, audio.url],
+  );
+  const value = fc.string({ unit: word, maxLength: 12 });
+  const headers = fc.array(fc.tuple(fc.constantFrom('Range', 'Scale', 'Speed', 'RTP-Info'), value), { maxLength: 6 });
+  fc.assert(
+    fc.property(headers, fc.constantFrom([video], [audio, video], []), (entries, media) => {
+      const { scale, range, rtpInfo } = parsePlayResult(reply(entries), media);
+      assert.ok(scale === null || (Number.isFinite(3_600 * scale) && scale !== 0 && Number.isFinite(3_600 / scale)));
+      for (const end of [range?.start, range?.end]) assert.ok(typeof end !== 'number' || Number.isFinite(end));
+      const indices = rtpInfo.map(({ mediaIndex }) => mediaIndex);
+      assert.equal(new Set(indices).size, indices.length);
+      assert.ok(indices.every((index) => media.some(({ mediaIndex }) => mediaIndex === index)));
+    }),
+    { numRuns: 1_000 },
+  );
 });

@@ -212,14 +212,14 @@ test('a refusal that comes before open has gone on (a proxy’s close code) reje
       onClose: (error) => closes.push(error),
     },
   });
-  await rejectsWith(requester.request('A', url), 'invalid-state', /not open yet/);
+  await rejectsWith(requester.request('A', url), 'invalid-state', /connection \(new\)/);
   assert.equal(await rejectsWith(requester.open(), 'not-found'), refusal);
   assert.deepEqual(closes, []);
 });
 
 test('a second open changes nothing about the first', async () => {
   const { requester, transport } = await openRequester();
-  await rejectsWith(requester.open(), 'invalid-state', /open already/);
+  await rejectsWith(requester.open(), 'invalid-state', /connection \(open\)/);
   const answer = requester.request('A', url);
   transport.receive(response(1, 'a'));
   await answer;
