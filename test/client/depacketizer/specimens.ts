@@ -14,7 +14,7 @@ import { bytes, type TestPacket } from './rtp-fixtures.js';
  */
 export interface Specimen {
   readonly name: string;
-  readonly kind: 'video' | 'audio';
+  readonly kind: 'video' | 'audio' | 'application';
   readonly payloadType: number;
   /** `H264/90000`; '' where the payload type says it. */
   readonly rtpmap: string;
@@ -240,4 +240,15 @@ export const specimens: readonly Specimen[] = [
   { ...samples('G722', '', 160, 160), payloadType: 9 },
   samples('G726', 'G726-32/8000', 80, 160),
   samples('G726 in the order of AAL2', 'AAL2-G726-16/8000', 40, 160),
+  {
+    name: 'ONVIF metadata',
+    kind: 'application',
+    payloadType: 107,
+    rtpmap: 'vnd.onvif.metadata/90000',
+    fmtp: '',
+    packets: twelve.flatMap((index) => [
+      { payload: filler(60, index), time: index * 3_600, marker: false },
+      { payload: filler(20, index), time: index * 3_600, marker: true },
+    ]),
+  },
 ];
