@@ -48,6 +48,12 @@ export function trackKindOf({ kind }: MediaDescription): TrackKind {
 type RtcpReader = typeof import('../rtp/rtcp-reader.js');
 let rtcpReader: RtcpReader | null = null;
 
+/** Loads the code that reads RTCP, unless it is there. */
+export async function loadRtcpReader(): Promise<RtcpReader> {
+  rtcpReader ??= await import('../rtp/rtcp-reader.js');
+  return rtcpReader;
+}
+
 export class TrackReceiver {
   readonly media: MediaDescription;
   readonly format: MediaFormat;
@@ -122,11 +128,8 @@ export class TrackReceiver {
       return;
     }
     const copy = bytes.slice();
-    import('../rtp/rtcp-reader.js').then(
-      (reader) => {
-        rtcpReader = reader;
-        this.#readRtcp(reader, copy, now);
-      },
+    loadRtcpReader().then(
+      (reader) => this.#readRtcp(reader, copy, now),
       // Without the code there is no UTC; the next packet asks for it again.
       () => undefined,
     );

@@ -6,7 +6,7 @@ import type { AccessUnit } from '../../client/codec/access-unit.js';
 import { MediaPosition } from '../../client/player/media-position.js';
 import type { MediaRange } from '../../client/player/media-range.js';
 import { Receiver } from '../../client/player/receiver.js';
-import type { TrackReceiver } from '../../client/player/track-receiver.js';
+import { loadRtcpReader, type TrackReceiver } from '../../client/player/track-receiver.js';
 import { type WebSocketConstructor, WebSocketTransport } from '../../client/transport/websocket.js';
 import type { Credentials } from '../../shared/authentication.js';
 import { type ErrorCode, StreamError } from '../../shared/errors.js';
@@ -194,6 +194,8 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
     return withinTime(what, come).finally(() => waiting.delete(check));
   }
 
+  // Else the code that reads sender reports would be loaded with the first one, at some time.
+  await loadRtcpReader();
   const client = await play(url);
   const requests = (method: string) =>
     camera.connections.flatMap((connection) => connection.requests.filter((request) => request.method === method));
