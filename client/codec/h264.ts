@@ -145,7 +145,7 @@ function avcDecoderConfiguration(sps: Sps, spsNalUnit: Uint8Array, ppsNalUnits: 
       0, // numOfSequenceParameterSetExt
     );
   }
-  return Uint8Array.from(bytes);
+  return new Uint8Array(bytes);
 }
 
 /** The parameter sets inside an AVCDecoderConfigurationRecord: sequence ones first. Null when it is cut short. */

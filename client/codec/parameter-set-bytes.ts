@@ -2,15 +2,17 @@ import { splitAnnexB } from './nal-unit.js';
 
 /** Parameter sets of H.264 and H.265 as bytes: told apart, trimmed, taken out of a session description. */
 
-/** Bytes of one parameter set, padding included: the configuration record gives its length 16 bits; real ones are below 1 kB. */
-const MAX_PARAMETER_SET_BYTES = 8_192;
+/** Bytes of one parameter set: real ones are below 1 kB, and 255 of them must go into a configuration in a moment. */
+const MAX_PARAMETER_SET_BYTES = 2_048;
+/** The same with its padding. */
+const MAX_PADDED_BYTES = 8_192;
 
 /** Without the zeros with which some cameras pad, which belong to no NAL unit; null when it is too long to be one. */
 export function trimParameterSet(nalUnit: Uint8Array): Uint8Array | null {
   let end = nalUnit.length;
-  if (end > MAX_PARAMETER_SET_BYTES) return null;
+  if (end > MAX_PADDED_BYTES) return null;
   while (end > 0 && nalUnit[end - 1] === 0) end--;
-  return nalUnit.subarray(0, end);
+  return end > MAX_PARAMETER_SET_BYTES ? null : nalUnit.subarray(0, end);
 }
 
 /**

@@ -77,6 +77,7 @@ class Stage {
   readonly #digest = createHash('md5');
   #outputBytes = 0;
   #longestMs = 0;
+  #timersRun = 0;
   /** Promises of the client that have not settled, by what they are for. */
   readonly #open = new Map<string, number>();
   #receiver: Receiver | null = null;
@@ -264,13 +265,11 @@ class Stage {
 
   async #advance(ms: number): Promise<void> {
     const started = performance.now();
-    const timersBefore = this.#timersRun;
+    const before = this.#timersRun;
     await this.#clock.advance(ms);
     // The average: turns of the event loop lie between the timers.
-    this.#notice((performance.now() - started) / (1 + this.#timersRun - timersBefore));
+    this.#notice((performance.now() - started) / (1 + this.#timersRun - before));
   }
-
-  #timersRun = 0;
 
   #timedClock(): Clock {
     const clock = this.#clock;

@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
+import { delay } from '../support/child-process.js';
 import { loadBundled } from './bundle.js';
 import { makeConversations } from './conversations.js';
 import { type FuzzCase, formatCase, sizeOf } from './fuzz-case.js';
@@ -12,8 +13,9 @@ import { mutate } from './mutations.js';
 import type { Outcome } from './play.js';
 import { Random, randomChunking } from './random.js';
 
-/** What is slow or large once may be so by chance; a fault is so every time. */
-const MAX_CHANCE_TRIES = 4;
+/** What is slow or large once may be so by chance, for as long as the machine is busy; a fault is so every time. */
+const MAX_CHANCE_TRIES = 10;
+const CHANCE_PAUSE_MS = 300;
 /** Between two looks at the memory of the whole process, cases, and what it may grow by since the first look. */
 const MEMORY_CASES = 1_000;
 const MAX_GROWTH_BYTES = 64 * 1_048_576;
@@ -58,6 +60,7 @@ async function sureFaultOf(testCase: FuzzCase, seed: number): Promise<{ fault: F
   let found = await faultOf(testCase, seed);
   for (let tries = 1; tries < MAX_CHANCE_TRIES && found.fault !== null; tries++) {
     if (found.fault.kind !== 'hang' && found.fault.kind !== 'memory') return found;
+    await delay(CHANCE_PAUSE_MS);
     found = await faultOf(testCase, seed);
   }
   return found;

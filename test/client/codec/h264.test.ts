@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { BitWriter } from '../../../client/codec/bit-writer.js';
 import {
   H264ParameterSets,
   isFirstSlice,
@@ -155,4 +156,32 @@ test('random SEI and configuration records never throw', () => {
       parseSliceStart(data);
     }),
   );
+});
+
+test('255 picture parameter sets of the largest size go into a configuration in a moment', () => {
+  const sets = new H264ParameterSets();
+  sets.add(bytes(HIGH_SPS));
+  const pps = (id: number, length: number, last: number) => {
+    const bits = new BitWriter(8);
+    bits.write(0x68, 8);
+    // pic_parameter_set_id in Exp-Golomb code, then seq_parameter_set_id 0 and two flags.
+    const width = 32 - Math.clz32(id + 1);
+    if (width > 1) bits.write(0, width - 1);
+    bits.write(id + 1, width);
+    bits.write(0b101, 3);
+    const nalUnit = new Uint8Array(length).fill(0x55);
+    nalUnit.set(bits.bytes());
+    nalUnit[length - 1] = last;
+    return nalUnit;
+  };
+  for (let id = 0; id < 255; id++) assert.equal(sets.add(pps(id, 2_048, 1)), 'changed');
+  assert.equal(sets.add(pps(0, 2_049, 1)), 'invalid');
+  const times = [2, 3, 4, 5, 6].map((last) => {
+    sets.add(pps(7, 2_048, last));
+    const start = performance.now();
+    assert.ok((sets.configFor(7)?.description.length ?? 0) > 255 * 2_048);
+    return performance.now() - start;
+  });
+  // The best of some: the machine may be busy.
+  assert.ok(Math.min(...times) < 100, `${times.map(Math.round)} ms`);
 });
