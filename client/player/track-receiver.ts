@@ -28,6 +28,8 @@ export interface TrackStats {
   packetsLost: number;
   /** Seconds (RFC 3550, A.8). */
   jitter: number;
+  /** How much faster the camera's RTP clock runs than ours, as a share, by its sender reports; null in the first minute. */
+  clockDrift: number | null;
   bytesReceived: number;
   /** Packets dropped: doubled, late, malformed, of another payload type. */
   packetsDiscarded: number;
@@ -167,6 +169,7 @@ export class TrackReceiver {
       packetsReceived: this.#packets,
       packetsLost: this.#sequence.lost,
       jitter: this.#reporter.jitter,
+      clockDrift: this.clock.sender?.drift ?? null,
       bytesReceived: this.#bytes,
       packetsDiscarded: this.#discarded + malformedPackets,
       framesReceived: accessUnits,

@@ -17,6 +17,10 @@ const REPORTS_TO_OVERRULE_PROVISIONAL = 2;
 const WITNESS_INTERVAL_MS = 500;
 /** Media time over which a correction is spread, in milliseconds: the usual interval between reports. */
 const SLEW_MS = 5_000;
+/** The reports of this long tell the drift, in milliseconds: by then the network's jitter is small beside it. */
+const MIN_DRIFT_SPAN_MS = 60_000;
+/** RTP time that goes another way than our own by more than this has begun anew. Milliseconds. */
+const MAX_DRIFT_MS = 10_000;
 /** The fastest that the map may slew, in milliseconds a millisecond: half a percent cannot be seen or heard. */
 const MAX_SLEW_RATE = 0.005;
 
@@ -37,6 +41,11 @@ export class SenderClock {
   #otherUtc = 0;
   #otherWitnesses = 0;
   #otherLastMs = 0;
+
+  // The first report of this RTP time line, and what the newest one says beside it.
+  #firstTicks = 0;
+  #firstArrivalMs = Number.NaN;
+  #drift: number | null = null;
 
   #epoch = 0;
   #ignoredReports = 0;
@@ -61,6 +70,11 @@ export class SenderClock {
     return this.#epoch;
   }
 
+  /** How much faster the source's RTP clock runs than ours, as a share (0.0002: 200 millionths); null in the first minute. */
+  get drift(): number | null {
+    return this.#drift;
+  }
+
   /** Reports that disagreed and were not used. */
   get ignoredReports(): number {
     return this.#ignoredReports;
@@ -74,6 +88,7 @@ export class SenderClock {
    */
   onSenderReport(utcMs: number, ticks: number, arrivalMs: number): void {
     if (!Number.isFinite(utcMs) || !Number.isFinite(ticks)) return;
+    this.#measureDrift(ticks, arrivalMs);
     if (this.#witnesses === 0) {
       this.#anchor(utcMs, ticks, 0);
       this.#witnesses = 1;
@@ -108,7 +123,21 @@ export class SenderClock {
   reset(): void {
     this.#witnesses = 0;
     this.#otherWitnesses = 0;
+    this.#firstArrivalMs = Number.NaN;
+    this.#drift = null;
     this.#epoch++;
+  }
+
+  #measureDrift(ticks: number, arrivalMs: number): void {
+    const spanMs = arrivalMs - this.#firstArrivalMs;
+    const driftMs = (ticks - this.#firstTicks) * this.#msPerTick - spanMs;
+    if (!(Math.abs(driftMs) <= MAX_DRIFT_MS)) {
+      this.#firstTicks = ticks;
+      this.#firstArrivalMs = arrivalMs;
+      this.#drift = null;
+    } else if (spanMs >= MIN_DRIFT_SPAN_MS) {
+      this.#drift = driftMs / spanMs;
+    }
   }
 
   #map(ticks: number): number {

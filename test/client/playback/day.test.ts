@@ -198,6 +198,8 @@ test('a day: wraps, resets, drift, a clock that is set, reports that are wrong',
   assert.equal(video.stats().packetsLost, 0, told);
   assert.ok(longestStall.ms <= 1_000, told);
   assert.ok(largestDateError.ms <= FRAME_MS + 10, told);
+  const drift = video.stats().clockDrift ?? 0;
+  assert.ok(Math.abs(drift - (DRIFT - 1)) < 0.000_005, `${drift}`);
   assert.equal(backwards, 0, told);
   assert.equal(buffer.discarded, 0, told);
   assert.ok(buffer.maxByteLength < QUOTA_BYTES / 2, `${buffer.maxByteLength} bytes were buffered`);

@@ -173,3 +173,19 @@ test('whatever the reports within the agreement say, the time runs steadily forw
     }),
   );
 });
+
+test('drift is told after a minute, and anew where RTP time begins anew', () => {
+  const clock = new SenderClock(90_000);
+  const report = (seconds: number, ticks: number) =>
+    clock.onSenderReport(1_700_000_000_000 + seconds * 1_000, ticks, seconds * 1_000);
+  for (let seconds = 0; seconds < 60; seconds += 5) report(seconds, seconds * 90_000 * 1.0003);
+  assert.equal(clock.drift, null);
+  report(60, 60 * 90_000 * 1.0003);
+  assert.ok(Math.abs((clock.drift ?? 0) - 0.0003) < 1e-9, `${clock.drift}`);
+  report(65, 0);
+  assert.equal(clock.drift, null);
+  report(130, 65 * 90_000 * 0.9999);
+  assert.ok(Math.abs((clock.drift ?? 0) + 0.0001) < 1e-9, `${clock.drift}`);
+  clock.reset();
+  assert.equal(clock.drift, null);
+});
