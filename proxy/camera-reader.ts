@@ -3,7 +3,7 @@
  * it only walks over their headers; for everything else, junk included, the shared reader is asked.
  */
 import type { StreamError } from '../shared/errors.js';
-import { INTERLEAVED_HEADER_BYTES, type RtspMessage } from '../shared/rtsp-message.js';
+import { DOLLAR, INTERLEAVED_HEADER_BYTES, type RtspMessage } from '../shared/rtsp-message.js';
 import { RtspReader } from '../shared/rtsp-reader.js';
 
 /** Receives a camera's interleaved frames, chunk by chunk. */
@@ -25,8 +25,6 @@ export interface CameraReaderHandlers {
   onMessage(message: RtspMessage): void;
   onError(error: StreamError): void;
 }
-
-const DOLLAR = 0x24;
 
 export class CameraReader {
   readonly #reader: RtspReader;

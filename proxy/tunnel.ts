@@ -6,7 +6,7 @@
 import { StreamError } from '../shared/errors.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
 import { looksLikeRtcp } from '../shared/rtp-packet.js';
-import { INTERLEAVED_HEADER_BYTES } from '../shared/rtsp-message.js';
+import { DOLLAR, INTERLEAVED_HEADER_BYTES } from '../shared/rtsp-message.js';
 import { RtspReader } from '../shared/rtsp-reader.js';
 import { parseRtspUrl } from '../shared/rtsp-url.js';
 import { type Connection, closeCodeOf, type Environment, type Progress } from './connection.js';
@@ -14,9 +14,6 @@ import { SilenceWatch } from './silence-watch.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
 import type { UpstreamPolicy, UpstreamTarget } from './upstream-policy.js';
 import type { Viewer } from './viewer.js';
-
-/** What an interleaved frame begins with. */
-const DOLLAR = 0x24;
 
 export interface TunnelOptions {
   viewer: Viewer;

@@ -14,8 +14,15 @@ export interface RtpPacket {
   readonly ssrc: number;
   /** A view, without padding. May be empty. */
   readonly payload: Uint8Array;
-  /** The header extension (section 5.3.1), where there is one; `data` is a view of whole 32-bit words. */
-  readonly extension: { readonly profile: number; readonly data: Uint8Array } | null;
+  readonly extension: RtpHeaderExtension | null;
+}
+
+/** Section 5.3.1. */
+export interface RtpHeaderExtension {
+  /** 16 bits that say whose it is. */
+  readonly profile: number;
+  /** A view of whole 32-bit words. */
+  readonly data: Uint8Array;
 }
 
 const FIXED_HEADER_BYTES = 12;

@@ -186,6 +186,8 @@ export function serializeResponse(response: {
 
 /** Bytes before the payload of an interleaved frame (RFC 2326, 10.12). */
 export const INTERLEAVED_HEADER_BYTES = 4;
+/** `$`, with which an interleaved frame begins. */
+export const DOLLAR = 0x24;
 
 /**
  * The four bytes before an interleaved payload (RFC 2326, 10.12): `$`, the channel, the length. Throws
@@ -210,7 +212,7 @@ function writeInterleavedHeader(target: Uint8Array, channel: number, length: num
   if (!Number.isInteger(length) || length < 0 || length > 65_535) {
     throw new StreamError('invalid-argument', `An interleaved payload has 0 to 65,535 bytes (got ${length}).`);
   }
-  target[0] = 0x24;
+  target[0] = DOLLAR;
   target[1] = channel;
   target[2] = length >> 8;
   target[3] = length & 0xff;

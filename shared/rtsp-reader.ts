@@ -5,6 +5,7 @@
 import { StreamError } from './errors.js';
 import { MAX_BODY_BYTES, MAX_HEADER_BYTES, MAX_HEADER_LINE_BYTES, MAX_HEADERS, MAX_RESYNC_BYTES } from './limits.js';
 import {
+  DOLLAR,
   decodeText,
   emptyBody,
   INTERLEAVED_HEADER_BYTES,
@@ -79,7 +80,6 @@ const HTTP: number = 5;
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
-const DOLLAR = 0x24;
 
 /** The longest method that is believed. */
 const MAX_METHOD_BYTES = 32;

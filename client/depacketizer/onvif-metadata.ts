@@ -2,14 +2,15 @@ import { MAX_ACCESS_UNIT_PACKETS, MAX_METADATA_BYTES } from '../../shared/limits
 import type { RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
+import { IndependentUnits } from './independent-units.js';
 
 /**
  * RTP packets of ONVIF metadata → XML documents, as they were sent: plain or compressed by gzip. A document may be spread
  * over several packets; the marker ends it (ONVIF Streaming Specification, 5.1.2.1.1).
  */
 export class OnvifMetadataDepacketizer implements Depacketizer {
-  readonly stats: DepacketizerStats = { accessUnits: 0, keyFrames: 0, droppedAccessUnits: 0, malformedPackets: 0 };
-  readonly #onAccessUnit: AccessUnitHandler;
+  readonly stats: DepacketizerStats;
+  readonly #units: IndependentUnits;
   #pieces: Uint8Array[] = [];
   #byteLength = 0;
   #time = 0;
@@ -17,7 +18,8 @@ export class OnvifMetadataDepacketizer implements Depacketizer {
   #skips = false;
 
   constructor(_format: MediaFormat, onAccessUnit: AccessUnitHandler) {
-    this.#onAccessUnit = onAccessUnit;
+    this.#units = new IndependentUnits(onAccessUnit);
+    this.stats = this.#units.stats;
   }
 
   push({ payload, marker }: RtpPacket, time: number, packetsLost: number): void {
@@ -51,17 +53,7 @@ export class OnvifMetadataDepacketizer implements Depacketizer {
     const byteLength = this.#byteLength;
     const time = this.#time;
     this.reset();
-    if (byteLength === 0) return;
-    this.stats.accessUnits++;
-    this.stats.keyFrames++;
-    this.#onAccessUnit({
-      presentationTime: time,
-      decodeTime: time,
-      isKeyFrame: true,
-      pieces,
-      byteLength,
-      config: null,
-    });
+    if (byteLength > 0) this.#units.emit(pieces, byteLength, time, null);
   }
 
   #giveUp(): void {

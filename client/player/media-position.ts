@@ -1,6 +1,6 @@
 import { MAX_OLD_PACKETS } from '../../shared/limits.js';
 import { unixMsFromNtp } from '../../shared/rtcp.js';
-import type { RtpPacket } from '../../shared/rtp-packet.js';
+import type { RtpHeaderExtension } from '../../shared/rtp-packet.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import { formatRange } from '../rtsp/format-range.js';
 import type { PlayResult } from '../rtsp/session.js';
@@ -20,8 +20,6 @@ const MAX_RESUME_STEP_S = 1;
 const REPLAY_EXTENSION = 0xabac;
 const FLAG_TERMINAL = 0x10;
 const REPLAY_EXTENSION_BYTES = 12;
-
-type Extension = NonNullable<RtpPacket['extension']>;
 
 /** When a unit was taken. */
 interface Capture {
@@ -104,7 +102,7 @@ export class MediaPosition {
   }
 
   /** A packet of a track has a header extension, which belongs to the unit that has its time. */
-  onExtension(track: TrackReceiver, { profile, data }: Extension, ticks: number): void {
+  onExtension(track: TrackReceiver, { profile, data }: RtpHeaderExtension, ticks: number): void {
     if (profile !== REPLAY_EXTENSION || data.length < REPLAY_EXTENSION_BYTES) return;
     const view = new DataView(data.buffer, data.byteOffset, data.length);
     const utc = unixMsFromNtp(view.getUint32(0), view.getUint32(4));

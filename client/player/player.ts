@@ -285,10 +285,8 @@ export class Player {
 
   /** Goes to what was taken at this time; ignored where there is no `range`. */
   seekTo(date: Date): void {
-    const { range } = this;
-    if (range !== null && this.#stored !== null) {
-      this.seek(this.#stored.range.start + (date.getTime() - range.start.getTime()) / 1000);
-    }
+    const utc = this.#stored?.range.utc ?? null;
+    if (utc !== null) this.seek((date.getTime() - utc) / 1000);
   }
 
   /** UTC at which the camera took the frame on screen, by its sender reports; null while unknown. */

@@ -53,7 +53,8 @@ export class StoredPlayback {
   #isRateAsked = false;
   #reached = 0;
   readonly #clock: Clock;
-  #onArrival = (): void => {};
+  /** Of whoever waits for the next unit. */
+  #onArrival: (() => void) | null = null;
 
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
   constructor(options: StoredPlaybackOptions, handlers: StoredPlaybackHandlers) {
@@ -134,7 +135,7 @@ export class StoredPlayback {
   /** A unit has come; `time`: of the media, seconds. */
   onUnit(time: number): void {
     this.#reached = Math.max(this.#reached, time);
-    this.#onArrival();
+    this.#onArrival?.();
     this.#throttle();
   }
 
@@ -168,11 +169,13 @@ export class StoredPlayback {
   /** Something of the new position, or long enough for it: GStreamer's server gets stuck when it is sent on right away. */
   #arrival(): Promise<void> {
     return new Promise((resolve) => {
-      const cancel = this.#clock.schedule(MAX_ARRIVAL_MS, resolve);
-      this.#onArrival = () => {
+      const arrive = (): void => {
         cancel();
+        this.#onArrival = null;
         resolve();
       };
+      const cancel = this.#clock.schedule(MAX_ARRIVAL_MS, arrive);
+      this.#onArrival = arrive;
     });
   }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.js';
-import { parseRtpPacket, type RtpPacket } from '../../shared/rtp-packet.js';
+import { parseRtpPacket, type RtpHeaderExtension } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { TrackConfig } from '../codec/track-config.js';
@@ -17,7 +17,7 @@ export interface TrackReceiverHandlers {
   /** The camera has ended the track (RTCP BYE). */
   onGoodbye(track: TrackReceiver): void;
   /** A packet has a header extension. `ticks`: its time, unwrapped. */
-  onExtension(track: TrackReceiver, extension: NonNullable<RtpPacket['extension']>, ticks: number): void;
+  onExtension(track: TrackReceiver, extension: RtpHeaderExtension, ticks: number): void;
   /** The track starts, or starts anew: its clock is to be anchored. `ticks`: the first packet's time, unwrapped. */
   onFirstPacket(track: TrackReceiver, ticks: number): void;
 }

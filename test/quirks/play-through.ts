@@ -31,6 +31,10 @@ import {
  * else takes the time that it takes.
  */
 
+/** Pictures of the clip from one key frame to the next, and ticks from one picture to the next. */
+export const GROUP = 25;
+export const STEP = 900;
+
 /** `raw`: the tunnel to an allowed address; `named camera`: the proxy knows address and credentials, the page a name. */
 export type Way = 'raw' | 'named camera';
 

@@ -7,6 +7,7 @@ import {
   answers,
   clip,
   clipAs,
+  GROUP,
   type Handler,
   healthySdp,
   inTurn,
@@ -14,6 +15,7 @@ import {
   ok,
   type PlayedFrame,
   type Quirk,
+  STEP,
   says,
   sendPackets,
   setsUp,
@@ -23,11 +25,6 @@ import {
 } from './play-through.js';
 
 // What comes between and inside of interleaved frames, and what replies to PLAY say about it.
-
-/** Pictures from one key frame to the next. */
-const GROUP = 25;
-/** Ticks of the clip from one picture to the next. */
-const STEP = 900;
 
 const storedSdp = (range = 'npt=0-60') => healthySdp.replace('m=video', `a=range:${range}\r\nm=video`);
 

@@ -11,11 +11,13 @@ import type { ScriptedConnection } from '../support/scripted-camera.js';
 import {
   clip,
   clipAs,
+  GROUP,
   type Handler,
   healthySdp,
   nextFrames,
   ok,
   type Played,
+  STEP,
   says,
   sendPackets,
   soundPacket,
@@ -24,10 +26,6 @@ import {
 } from './play-through.js';
 
 // Time stamps, parameter sets and tracks that are not what they should be.
-
-/** Pictures from one key frame to the next, and ticks from one to the next. */
-const GROUP = 25;
-const STEP = 900;
 
 function stamped(packet: Uint8Array, change: (timestamp: number) => number): Uint8Array {
   const parsed = parseRtpPacket(packet);
