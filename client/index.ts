@@ -20,6 +20,7 @@ export { Mp4Recorder } from './player/mp4-recorder.js';
 export { Player, type PlayerHandlers, type PlayerOptions, type PlayerState } from './player/player.js';
 export { Receiver, type ReceiverHandlers, type ReceiverOptions } from './player/receiver.js';
 export type { TrackReceiver, TrackStats } from './player/track-receiver.js';
+export type { CaptureTime } from './rtp/capture-time.js';
 export type { AccessTokens } from './rtsp/access-token.js';
 export type { Range } from './rtsp/headers.js';
 export { RedirectError } from './rtsp/redirect.js';

@@ -18,6 +18,7 @@ import {
 import { CameraReader, type FrameSink } from './camera-reader.js';
 import type { Environment } from './connection.js';
 import { type CredentialsGate, rejectedCredentials } from './credentials-gate.js';
+import { FirstFrameAcknowledger, type FirstFrameChannels } from './first-frame-acknowledger.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
 import type { UpstreamTarget } from './upstream-policy.js';
 
@@ -176,6 +177,21 @@ export class CameraConnection {
   sendReport(channel: number, payload: Uint8Array): void {
     if (this.#upstream.backlogBytes > MAX_UPSTREAM_BACKLOG_BYTES) return;
     this.#upstream.writeReport(serializeInterleaved(channel, payload));
+  }
+
+  /** A PLAY was accepted: its first frame shall not wait for acknowledgements. */
+  awaitFirstFrame(channels: FirstFrameChannels): void {
+    const { sink } = this;
+    if (sink === null || sink instanceof FirstFrameAcknowledger) return;
+    const acknowledger = new FirstFrameAcknowledger(
+      sink,
+      channels,
+      (bytes) => this.#upstream.write(bytes),
+      () => {
+        if (this.sink === acknowledger) this.sink = sink;
+      },
+    );
+    this.sink = acknowledger;
   }
 
   /** Says TEARDOWN, waits for the answer a moment, and closes. Resolves with whether there was one; never rejects. */

@@ -36,6 +36,7 @@ import {
 } from './camera-headers.js';
 import { addQuery, allowedQuery } from './camera-query.js';
 import { type Connection, closeCodeOf, type Environment, type Progress } from './connection.js';
+import type { FirstFrameChannels } from './first-frame-acknowledger.js';
 import { MediaRelay } from './media-relay.js';
 import type { CameraStream, NamedCamera, OpenCamera } from './named-camera.js';
 import { rewriteSessionDescription } from './sdp-rewrite.js';
@@ -89,6 +90,8 @@ export class CameraSession implements Connection {
   readonly #channels = new Set<number>();
   /** Channels on which the viewer may send: those of receiver reports. */
   readonly #reportChannels = new Set<number>();
+  /** The medium whose first frame the viewer waits for: the first video, else the first. */
+  #watched: { kind: string | undefined; channels: FirstFrameChannels } | null = null;
   /** Those of connections that a redirect has replaced. */
   #droppedFrames = 0;
   #hasPlayed = false;
@@ -338,6 +341,8 @@ export class CameraSession implements Connection {
     if (!this.#setUp.includes(medium)) this.#setUp.push(medium);
     this.#channels.add(channels.rtp).add(channels.rtcp);
     this.#reportChannels.add(channels.rtcp);
+    const kind = this.#description?.media[medium]?.kind;
+    if (this.#watched === null || (kind === 'video' && this.#watched.kind !== kind)) this.#watched = { kind, channels };
     open.connection.setChannels(this.#channels);
     open.relay.dropper.addChannel(channels.rtp, this.#description?.media[medium]?.formats ?? []);
     forwarded.set('Transport', responseTransport(transport, channels));
@@ -380,6 +385,7 @@ export class CameraSession implements Connection {
       this.#plays = true;
       this.#hasPlayed = true;
       this.#silence.restart();
+      if (this.#watched !== null) this.#open?.connection.awaitFirstFrame(this.#watched.channels);
     } else if (method === 'PAUSE') {
       this.#plays = false;
     } else if (method === 'TEARDOWN' && (entry.kind === 'session' || this.#setUp.length <= 1)) {

@@ -12,6 +12,7 @@ import {
   UPSTREAM_CONNECT_TIMEOUT_MS,
   VIEWER_HOLD_MS,
   VIEWER_IDLE_TIMEOUT_MS,
+  WORKER_SILENCE_TIMEOUT_MS,
 } from '../shared/limits.js';
 import type { Logger } from '../shared/logger.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
@@ -51,6 +52,7 @@ export interface Timeouts {
   silenceMs: number;
   pingMs: number;
   rejectedCredentialsMs: number;
+  workerMs: number;
   shutdownMs: number;
 }
 
@@ -64,6 +66,7 @@ export const defaultTimeouts: Timeouts = {
   silenceMs: SILENCE_TIMEOUT_MS,
   pingMs: PING_INTERVAL_MS,
   rejectedCredentialsMs: REJECTED_CREDENTIALS_INTERVAL_MS,
+  workerMs: WORKER_SILENCE_TIMEOUT_MS,
   shutdownMs: SHUTDOWN_TIMEOUT_MS,
 };
 

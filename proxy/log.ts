@@ -3,7 +3,7 @@
  * that must not take the proxy down: what cannot be written is dropped, counted, and said when something can be written.
  */
 import { type DestinationStream, type Level, pino } from 'pino';
-import { LOG_FLUSH_TIMEOUT_MS } from '../shared/limits.js';
+import { LOG_FLUSH_TIMEOUT_MS, MAX_LOG_FIELD_CHARACTERS } from '../shared/limits.js';
 import type { LogFields, Logger } from '../shared/logger.js';
 import { redactUrl } from '../shared/redaction.js';
 import { type LogDestination, standardError } from './log-destination.js';
@@ -85,7 +85,8 @@ export async function createLogger(options: LoggerOptions = {}): Promise<ProxyLo
       const clean: Record<string, string | number | boolean> = {};
       for (const [key, value] of Object.entries(fields)) {
         if (value === undefined || value === null) continue;
-        clean[key] = typeof value === 'string' ? redact(oneLine(value), secrets) : value;
+        clean[key] =
+          typeof value === 'string' ? redact(oneLine(value), secrets).slice(0, MAX_LOG_FIELD_CHARACTERS) : value;
       }
       attempt(() => logger[name](clean, redact(oneLine(message), secrets)));
     };

@@ -21,15 +21,29 @@ type Sum = 'sum' | 'min' | 'max';
 /** Upper bounds of connect times, seconds: a camera next door, one behind a slow link, one that is about to be given up. */
 const CONNECT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
+const LAST_RELOAD = {
+  name: 'rtsp_proxy_config_last_reload_successful',
+  help: 'Whether the settings last read are in force.',
+  aggregator: 'min',
+} as const;
 const LOST_LOG_LINES = { name: 'rtsp_proxy_lost_log_lines_total', help: 'Lines of the log that could not be written.' };
 
 export class Metrics implements MetricsSource {
   readonly #registry = new Registry();
   readonly #connectSeconds: Histogram;
 
-  /** @param lostLogLines - how many lines of the log could not be written so far */
-  constructor(source: Pick<RtspProxy, 'stats' | 'cameraStates' | 'isReady'>, lostLogLines: () => number = () => 0) {
+  /**
+   * @param lostLogLines - how many lines of the log could not be written so far
+   * @param areSettingsCurrent - whether the settings last read are in force
+   */
+  constructor(
+    source: Pick<RtspProxy, 'stats' | 'cameraStates' | 'isReady'>,
+    lostLogLines: () => number = () => 0,
+    areSettingsCurrent: () => boolean = () => true,
+  ) {
     collectDefaultMetrics({ register: this.#registry });
+    const { name, help, aggregator } = LAST_RELOAD;
+    this.#gauge(name, help, [], (set) => set({}, areSettingsCurrent() ? 1 : 0), aggregator);
     const ready = 'Whether new viewers are let in.';
     this.#gauge('rtsp_proxy_ready', ready, [], (set) => set({}, source.isReady ? 1 : 0), 'min');
     this.#gauge('rtsp_proxy_viewers', 'Viewers at present.', ['kind'], (set) => {
@@ -142,6 +156,8 @@ export interface SummedMetricsOptions {
   restarts(): number;
   /** Lines of the log that this process could not write so far, its own and the workers'. */
   lostLogLines(): number;
+  /** Whether this process could use the settings that it read last. */
+  areSettingsCurrent(): boolean;
 }
 
 /** Of all workers together. What ended workers have counted stays in: a counter that fell would look like a rush of events. */
@@ -173,6 +189,13 @@ export class SummedMetrics implements MetricsSource {
       collect() {
         this.reset();
         this.inc(options.restarts());
+      },
+    });
+    new Gauge({
+      ...LAST_RELOAD,
+      registers: [this.#registry],
+      collect() {
+        this.set(options.areSettingsCurrent() ? 1 : 0);
       },
     });
     new Counter({

@@ -262,6 +262,7 @@ const groups: readonly Group[] = [
       'timeout-ping': wait('pingMs', 'between two pings to a viewer (default 15000)'),
       'timeout-idle': wait('idleMs', 'without a byte from or to a viewer (default 300000)'),
       'timeout-rejected-credentials': wait('rejectedCredentialsMs', 'until they are tried again (default 60000)'),
+      'timeout-worker': wait('workerMs', 'without an answer from a worker process (default 30000)'),
       'timeout-shutdown': wait('shutdownMs', 'for all connections to end in good order (default 3000)'),
     },
   },

@@ -23,6 +23,8 @@ export interface RtspProxyServerOptions extends RtspProxyOptions {
    * metrics, and returns what /metrics beside the pages shows instead; null for nothing.
    */
   metrics?: boolean | ListenAddress | ((own: Metrics) => MetricsSource | null);
+  /** For the metrics: whether the settings that were last read are in force. */
+  areSettingsCurrent?: () => boolean;
   /** How often the certificate's files are looked at, in milliseconds. */
   certificatePollMs?: number;
 }
@@ -69,7 +71,15 @@ export const insecurePublicWarning =
  * others could reach it without being asked who they are.
  */
 export async function startRtspProxyServer(options: RtspProxyServerOptions): Promise<RtspProxyServer> {
-  const { listen, tls, insecurePublic = false, certificatePollMs, metrics: wantsMetrics = false, ...rest } = options;
+  const {
+    listen,
+    tls,
+    insecurePublic = false,
+    certificatePollMs,
+    metrics: wantsMetrics = false,
+    areSettingsCurrent,
+    ...rest
+  } = options;
   const form = parseHost(listen.host);
   const isPublic = form.kind === 'address' ? !isLoopback(form.address) : listen.host !== 'localhost';
   const hasAuthorization = rest.authorize !== undefined || asksWhoItIs(rest);
@@ -81,7 +91,8 @@ export async function startRtspProxyServer(options: RtspProxyServerOptions): Pro
   const credentials = tls === undefined ? null : readTlsFiles(tls);
   let metrics: Metrics | null = null;
   const proxy = createRtspProxy({ ...rest, onCameraConnected: (seconds) => metrics?.onCameraConnected(seconds) });
-  if (wantsMetrics !== false) metrics = new (await import('./metrics.js')).Metrics(proxy, () => lostLines(logger));
+  if (wantsMetrics !== false)
+    metrics = new (await import('./metrics.js')).Metrics(proxy, () => lostLines(logger), areSettingsCurrent);
   const shown = typeof wantsMetrics === 'function' && metrics !== null ? wantsMetrics(metrics) : metrics;
   const beside = typeof wantsMetrics === 'object' ? null : shown;
   const common: ServerOptions = {

@@ -16,16 +16,18 @@ export async function runService(first: ServiceSettings, readAgain: () => Servic
   const demo = first.demo ? await startDemo() : null;
   const settings = withCamera(first, demo?.camera ?? null);
   const logger = await createLogger({ ...settings.log, secrets: secretsOf(parseAccess(settings.access)) });
+  let areSettingsCurrent = true;
   let server: RtspProxyServer;
   try {
-    server = await startServer(settings, logger, settings.metricsListen ?? settings.metrics);
+    const metrics = settings.metricsListen ?? settings.metrics;
+    server = await startServer(settings, logger, metrics, () => areSettingsCurrent);
   } catch (error) {
     await demo?.close();
     throw error;
   }
   // Before it says that it is there.
   process.on('SIGHUP', () => {
-    tryReload(logger, () => {
+    areSettingsCurrent = tryReload(logger, () => {
       const again = readAgain();
       reload(server, logger, withCamera(again, demo?.camera ?? null));
       warnOfStartOnly(first, again, logger);
@@ -43,10 +45,11 @@ export function startServer(
   { access, listen, tls, insecurePublic }: ServiceSettings,
   logger: ProxyLogger,
   metrics: Parameters<typeof startRtspProxyServer>[0]['metrics'],
+  areSettingsCurrent: () => boolean,
 ): Promise<RtspProxyServer> {
   return startRtspProxyServer({
     ...access,
-    ...{ listen, insecurePublic, logger, tls: tls ?? undefined },
+    ...{ listen, insecurePublic, logger, areSettingsCurrent, tls: tls ?? undefined },
     ...(metrics === undefined ? {} : { metrics }),
   });
 }
@@ -77,13 +80,15 @@ export function warnOfStartOnly(first: ServiceSettings, again: ServiceSettings, 
   logger.warn('Settings have changed that count only when the proxy starts.', { settings: changed.join(', ') });
 }
 
-/** Says in the log why a reload did not happen. */
-export function tryReload(logger: Logger, action: () => void): void {
+/** Says in the log why a reload did not happen, and returns whether it did. */
+export function tryReload(logger: Logger, action: () => void): boolean {
   try {
     action();
+    return true;
   } catch (thrown) {
     const { message } = StreamError.from(thrown, 'invalid-argument', String(thrown));
     logger.error('The new settings cannot be used; all stays as it was.', { reason: message });
+    return false;
   }
 }
 

@@ -17,6 +17,8 @@ export type ToWorker =
   | ({ kind: 'start' } & WorkerStart)
   | { kind: 'reload'; access: AccessOptions; insecurePublic: boolean }
   | { kind: 'stop'; drainMs: number }
+  /** Are you there? */
+  | { kind: 'ping' }
   /** What are your numbers? */
   | { kind: 'measure' }
   /** Those of all, as Prometheus reads them; null when they could not be had. */
@@ -27,6 +29,7 @@ export type FromWorker =
   | { kind: 'hello' }
   | { kind: 'listening'; urls: readonly string[]; isPublic: boolean }
   | { kind: 'failed'; code: ErrorCode; message: string }
+  | { kind: 'pong' }
   | { kind: 'measured'; snapshot: MetricsSnapshot }
   /** Somebody wants to see the numbers of all. */
   | { kind: 'metricsWanted' };

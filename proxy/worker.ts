@@ -15,6 +15,7 @@ interface Running {
 let metrics: Metrics | null = null;
 let started: Promise<void> = Promise.resolve();
 let running: Running | null = null;
+let areSettingsCurrent = true;
 /** HTTP requests that wait for the numbers of all workers. */
 const wanted: ((text: string | null) => void)[] = [];
 
@@ -44,7 +45,7 @@ async function start({ settings, worker, hasColors }: WorkerStart): Promise<void
     metrics = own;
     return settings.metricsListen === null ? allMetrics(own) : null;
   };
-  const server = await startServer(settings, logger, measures ? show : false);
+  const server = await startServer(settings, logger, measures ? show : false, () => areSettingsCurrent);
   running = { server, logger };
   tell({ kind: 'listening', urls: server.urls, isPublic: server.isPublic });
 }
@@ -66,7 +67,7 @@ function onMessage(message: ToWorker): void {
       void started.then(() => {
         if (running === null) return;
         const { server, logger } = running;
-        tryReload(logger, () => reload(server, logger, message));
+        areSettingsCurrent = tryReload(logger, () => reload(server, logger, message));
       });
       break;
     case 'stop':
@@ -74,6 +75,9 @@ function onMessage(message: ToWorker): void {
         () => process.exit(0),
         () => process.exit(1),
       );
+      break;
+    case 'ping':
+      tell({ kind: 'pong' });
       break;
     case 'measure':
       metrics?.snapshot().then(

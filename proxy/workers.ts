@@ -1,6 +1,6 @@
 /**
  * Several processes that share the addresses, one a core: the first one starts them, deals new connections out in turn,
- * replaces those that end unasked, passes on what signals mean, writes their log, and adds up their metrics. What each of
+ * replaces those that end unasked or hang, passes on what signals mean, writes their log, and adds up their metrics. What each of
  * them does is in worker.ts.
  */
 import cluster, { type Worker } from 'node:cluster';
@@ -16,6 +16,7 @@ import {
   STEADY_WORKER_MS,
   WORKER_END_GRACE_MS,
   WORKER_METRICS_TIMEOUT_MS,
+  WORKER_PINGS,
 } from '../shared/limits.js';
 import { parseAccess, secretsOf } from './config.js';
 import { defaultTimeouts } from './connection.js';
@@ -64,7 +65,7 @@ export async function runWorkers(first: ServiceSettings, readAgain: () => Servic
     throw error;
   }
   process.on('SIGHUP', () => {
-    tryReload(logger, () => {
+    crew.areSettingsCurrent = tryReload(logger, () => {
       const again = readAgain();
       crew.reload(complete(again));
       warnOfStartOnly(first, again, logger);
@@ -84,12 +85,17 @@ export async function runWorkers(first: ServiceSettings, readAgain: () => Servic
 /** The workers, by their numbers. */
 class Crew {
   readonly metrics: SummedMetrics;
+  /** Whether the settings that were last read could be used. */
+  areSettingsCurrent = true;
   readonly #logger: ProxyLogger;
   readonly #members = new Map<number, Worker>();
   /** Those that wait to be started again. */
   readonly #timers = new Set<NodeJS.Timeout>();
   /** How often in a row a worker ended soon after it was started, by its number. */
   readonly #quickEnds = new Map<number, number>();
+  /** How many pings in a row a worker that listens has not answered. */
+  readonly #unanswered = new Map<Worker, number>();
+  #pings: NodeJS.Timeout | null = null;
   /** What new workers get. */
   #settings: ServiceSettings;
   #restarts = 0;
@@ -110,6 +116,7 @@ class Crew {
       workers: () => this.#members.size,
       restarts: () => this.#restarts,
       lostLogLines: () => logger.lostLines,
+      areSettingsCurrent: () => this.areSettingsCurrent,
     });
     const exec = fileURLToPath(new URL(`./worker${extname(import.meta.url)}`, import.meta.url));
     // Node deals connections out in turn by itself; numbers that are none pass between processes in this form only.
@@ -121,6 +128,8 @@ class Crew {
     const listening = await this.#startOne(1);
     await Promise.all(Array.from({ length: count - 1 }, (_, index) => this.#startOne(index + 2)));
     this.#hasStarted = true;
+    const { workerMs } = { ...defaultTimeouts, ...this.#settings.access.timeouts };
+    this.#pings = setInterval(() => this.#pingAll(), workerMs / WORKER_PINGS);
     return listening;
   }
 
@@ -147,6 +156,7 @@ class Crew {
   async stop(drainMs: number): Promise<void> {
     this.#isStopping = true;
     for (const timer of this.#timers) clearTimeout(timer);
+    if (this.#pings !== null) clearInterval(this.#pings);
     const { shutdownMs } = { ...defaultTimeouts, ...this.#settings.access.timeouts };
     await Promise.all([...this.#members.values()].map((worker) => end(worker, drainMs, drainMs + shutdownMs)));
   }
@@ -165,11 +175,14 @@ class Crew {
           send(worker, { kind: 'start', worker: number, settings, hasColors: process.stderr.isTTY === true });
         } else if (message.kind === 'listening') {
           hasListened = true;
+          this.#unanswered.set(worker, 0);
           this.#isPublic = message.isPublic;
           resolve(message);
         } else if (message.kind === 'failed') {
           reject(new StreamError(message.code, message.message));
           worker.process.kill('SIGKILL');
+        } else if (message.kind === 'pong') {
+          this.#unanswered.set(worker, 0);
         } else if (message.kind === 'measured') {
           // What it said last may come after its end, when its numbers have been put to the others already.
           if (this.#members.get(number) === worker) this.metrics.take(worker.id, message.snapshot);
@@ -184,6 +197,7 @@ class Crew {
     });
     worker.once('exit', (code, signal) => {
       this.#members.delete(number);
+      this.#unanswered.delete(worker);
       this.metrics.leave(worker.id);
       // At the start, one that cannot begin is the end of all.
       const isWanted = this.#hasStarted || hasListened;
@@ -192,6 +206,20 @@ class Crew {
     // That it cannot be spoken to any more is seen by its exit.
     worker.on('error', () => {});
     return ready;
+  }
+
+  /** Counts pings, not time: when this process has slept, all of them have. */
+  #pingAll(): void {
+    for (const [number, worker] of this.#members) {
+      const unanswered = this.#unanswered.get(worker);
+      if (unanswered === undefined) continue;
+      if (unanswered >= WORKER_PINGS) {
+        this.#logger.error('A worker does not answer, and is killed.', { worker: number });
+        worker.process.kill('SIGKILL');
+      }
+      this.#unanswered.set(worker, unanswered + 1);
+      send(worker, { kind: 'ping' });
+    }
   }
 
   #replace(number: number, livedMs: number, why: { code: number | null; signal: string | null }): void {

@@ -121,6 +121,8 @@ export const SILENCE_TIMEOUT_MS = 30_000;
 export const MAX_LOG_BACKLOG_BYTES = 1_048_576;
 /** For the last log lines to be written when the process ends. */
 export const LOG_FLUSH_TIMEOUT_MS = 500;
+/** Of what a line of the log says about one thing: names come from tokens, reasons from cameras. */
+export const MAX_LOG_FIELD_CHARACTERS = 1_000;
 /** Of a worker's line that does not end: what came so far is a line, then. */
 export const MAX_LOG_LINE_CHARACTERS = 65_536;
 /** From one start of a worker that dies at once to the next; doubled with each time, up to the last. */
@@ -130,6 +132,10 @@ export const MAX_WORKER_RESTART_MS = 30_000;
 export const STEADY_WORKER_MS = 60_000;
 /** For all workers to say their numbers; of one that is busy for longer, the last ones count. */
 export const WORKER_METRICS_TIMEOUT_MS = 2_000;
+/** Of a worker that does not answer for so long the viewers get nothing either: another one takes its place. */
+export const WORKER_SILENCE_TIMEOUT_MS = 30_000;
+/** How often in that time it is asked. */
+export const WORKER_PINGS = 5;
 /** Beyond what draining takes, for a worker to end by itself. */
 export const WORKER_END_GRACE_MS = 2_000;
 /** From the word that the proxy goes to the last viewer's close: load balancers notice, and viewers do not come back all at once. */

@@ -48,6 +48,20 @@ export function serializeReceiverReport(report: { ssrc: number; reports?: readon
   return bytes;
 }
 
+/** A receiver report and the source description that has to be beside it, in one compound packet (section 6.1). */
+export function serializeReceiverCompound(report: {
+  ssrc: number;
+  cname: string;
+  reports?: readonly ReportBlock[];
+}): Uint8Array {
+  const { ssrc, cname } = report;
+  const parts = [serializeReceiverReport(report), serializeSourceDescription({ chunks: [{ ssrc, cname }] })] as const;
+  const compound = new Uint8Array(parts[0].length + parts[1].length);
+  compound.set(parts[0]);
+  compound.set(parts[1], parts[0].length);
+  return compound;
+}
+
 /** The bytes of a source description; names are cut to 255 bytes of UTF-8. */
 export function serializeSourceDescription(description: {
   chunks: readonly { ssrc: number; cname: string | null }[];

@@ -21,7 +21,7 @@ export interface MediaFormat {
   clockRate: number;
   /** Null when the description does not say. */
   channels: number | null;
-  /** a=fmtp by lower-case name; the values exactly as written. */
+  /** a=fmtp by lower-case name, and `x-dimensions` (see `toFormat`); the values exactly as written. */
   parameters: ReadonlyMap<string, string>;
 }
 
@@ -84,7 +84,7 @@ export function parseSessionDescription(body: Uint8Array | string): SessionDescr
   return {
     name: textOf(parsed.name),
     control: textOf(parsed.control),
-    range: rangeOf(parsed),
+    range: attributeOf(parsed, 'range'),
     media,
     text,
   };
@@ -152,6 +152,7 @@ function cleanAttribute(value: string): string | null {
     }
     case 'control':
     case 'range':
+    case 'x-dimensions':
       return rest === '' ? null : `a=${name}:${rest}`;
     case 'framerate':
     case 'x-framerate': {
@@ -197,7 +198,7 @@ function toMedia(
       .map((payloadType) => toFormat(section, kind, payloadType, all))
       .filter((format) => format !== null),
     frameRate: medium.framerate === undefined ? null : Number(medium.framerate),
-    range: rangeOf(medium),
+    range: attributeOf(medium, 'range'),
     bandwidth: medium.bandwidth?.[0]?.limit ?? null,
   };
 }
@@ -213,7 +214,11 @@ function toFormat(section: Section, kind: MediaKind, payloadType: number, all: r
   const fmtp =
     section.medium.fmtp.find((line) => line.payload === payloadType) ??
     strayLine(section, payloadType, all, (medium) => medium.fmtp);
-  return { payloadType, ...encoding, parameters: parseParameters(String(fmtp?.config ?? '')) };
+  const parameters = parseParameters(String(fmtp?.config ?? ''));
+  // GStreamer's word for the size of JPEG pictures that RTP has no room for.
+  const dimensions = attributeOf(section.medium, 'x-dimensions');
+  if (dimensions !== null) parameters.set('x-dimensions', dimensions);
+  return { payloadType, ...encoding, parameters };
 }
 
 /**
@@ -283,9 +288,10 @@ function textOf(value: string | number | undefined): string | null {
   return text === '' ? null : text;
 }
 
-function rangeOf(part: { invalid?: { value: string }[] }): string | null {
-  const line = part.invalid?.find((attribute) => String(attribute.value).startsWith('range:'));
-  return line === undefined ? null : String(line.value).slice('range:'.length);
+/** An attribute that sdp-transform does not know. */
+function attributeOf(part: { invalid?: { value: string }[] }, name: string): string | null {
+  const line = part.invalid?.find((attribute) => String(attribute.value).startsWith(`${name}:`));
+  return line?.value.slice(name.length + 1) ?? null;
 }
 
 /** RFC 3551, tables 4 and 5. */

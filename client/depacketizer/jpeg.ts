@@ -8,7 +8,7 @@ import { IndependentUnits } from './independent-units.js';
 
 /**
  * RTP packets of JPEG (RFC 2435) → whole JPEG pictures, each of which can be decoded by itself. Pictures beyond 2,040 pixels
- * have their size in a header extension (ONVIF Streaming Specification, 5.1.3.2).
+ * have their size in a header extension (ONVIF Streaming Specification, 5.1.3.2), or, from GStreamer, in the session description.
  */
 
 const MAIN_HEADER_BYTES = 8;
@@ -28,11 +28,14 @@ const samplings: readonly number[] = [0x21, 0x22];
 
 const ending = Uint8Array.of(0xff, END_OF_IMAGE);
 
-interface Picture {
-  readonly time: number;
-  readonly header: Uint8Array;
+interface Size {
   readonly width: number;
   readonly height: number;
+}
+
+interface Picture extends Size {
+  readonly time: number;
+  readonly header: Uint8Array;
   readonly pieces: Uint8Array[];
   byteLength: number;
 }
@@ -40,6 +43,8 @@ interface Picture {
 export class JpegDepacketizer implements Depacketizer {
   readonly stats: DepacketizerStats;
   readonly #units: IndependentUnits;
+  /** Where the packets have no size; zeros where it is not said. */
+  readonly #described: Size;
   /** By Q; those of 255 are not kept. */
   readonly #tables = new Map<number, Uint8Array>();
   #picture: Picture | null = null;
@@ -47,7 +52,9 @@ export class JpegDepacketizer implements Depacketizer {
   #skippedTime: number | null = null;
   #config: VideoTrackConfig | null = null;
 
-  constructor(_format: MediaFormat, onAccessUnit: AccessUnitHandler) {
+  constructor(format: MediaFormat, onAccessUnit: AccessUnitHandler) {
+    const [width = 0, height = 0] = (format.parameters.get('x-dimensions') ?? '').split(',').map(Number);
+    this.#described = { width, height };
     this.#units = new IndependentUnits(onAccessUnit);
     this.stats = this.#units.stats;
   }
@@ -72,8 +79,9 @@ export class JpegDepacketizer implements Depacketizer {
     if (offset === 0) {
       this.#giveUp();
       const tables = this.#readTables(payload, position, q);
-      const size = sizeOf(extension) ?? { width: 8 * width8, height: 8 * height8 };
-      if (sampling === undefined || tables === null || size.width === 0 || size.height === 0) {
+      const isTold = width8 > 0 && height8 > 0;
+      const size = sizeOf(extension) ?? (isTold ? { width: 8 * width8, height: 8 * height8 } : this.#described);
+      if (sampling === undefined || tables === null || !isPossible(size)) {
         this.#malformed(time);
         return;
       }
@@ -174,7 +182,7 @@ function jpegConfig(width: number, height: number): VideoTrackConfig {
 }
 
 /** Width and height of the frame header in ONVIF's extension: segments as in a JPEG file, the last followed by padding. */
-function sizeOf(extension: RtpPacket['extension']): { width: number; height: number } | null {
+function sizeOf(extension: RtpPacket['extension']): Size | null {
   if (extension?.profile !== JPEG_EXTENSION) return null;
   const { data } = extension;
   for (let position = 0; position + 4 <= data.length; ) {
@@ -195,6 +203,11 @@ function sizeOf(extension: RtpPacket['extension']): { width: number; height: num
     position += 2 + length;
   }
   return null;
+}
+
+/** Whether a frame header has room for it (ITU-T T.81, B.2.2). */
+function isPossible(size: Size): boolean {
+  return [size.width, size.height].every((length) => Number.isInteger(length) && length > 0 && length <= 0xffff);
 }
 
 function endsItself(pieces: readonly Uint8Array[]): boolean {

@@ -1,16 +1,18 @@
 import { MAX_ACCESS_UNIT_BYTES, MAX_ACCESS_UNIT_PACKETS, MAX_AUDIO_UNITS_PER_PACKET } from '../../shared/limits.js';
 import type { RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaFormat } from '../../shared/session-description.js';
-import { aacLcConfig } from '../codec/aac.js';
+import { type AdtsHeader, aacLcConfig, adtsConfig, parseAdtsHeader } from '../codec/aac.js';
 import { BitReader } from '../codec/bit-reader.js';
 import { readLatmUnit, readStreamMuxConfig, type StreamMuxConfig } from '../codec/latm.js';
+import type { AudioTrackConfig } from '../codec/track-config.js';
 import type { AccessUnitHandler, Depacketizer, DepacketizerStats } from './depacketizer.js';
 import { IndependentUnits } from './independent-units.js';
-import { joinedPieces } from './pieces.js';
+import { firstBytes } from './pieces.js';
 
 /**
  * RTP packets of `MP4A-LATM` → AAC access units (RFC 6416, section 6): one AudioMuxElement a packet, or one over several
- * packets up to the marker. Its configuration comes in band, where `cpresent` says so, or in the session description.
+ * packets up to the marker. Its configuration comes in band, where `cpresent` says so, or in the session description. Some
+ * cameras send ADTS frames (ISO/IEC 14496-3, 1.A.2) in place of elements, or of the units in them.
  */
 export class LatmDepacketizer implements Depacketizer {
   readonly stats: DepacketizerStats;
@@ -18,6 +20,8 @@ export class LatmDepacketizer implements Depacketizer {
   readonly #clockRate: number;
   readonly #isConfigInBand: boolean;
   #mux: StreamMuxConfig | null;
+  /** By ADTS headers, where nothing else has a configuration. */
+  #adtsTrack: AudioTrackConfig | null = null;
   #open: OpenElement | null = null;
   /** Elements have been seen that take several packets. */
   #hasFragments = false;
@@ -76,13 +80,15 @@ export class LatmDepacketizer implements Depacketizer {
 
   #finish(open: OpenElement): void {
     this.#open = null;
-    if (this.#readElement(joinedPieces(open.pieces), open.time)) return;
+    if (this.#readElement(firstBytes(open.pieces, open.byteLength), open.time)) return;
     this.stats.malformedPackets++;
     this.stats.droppedAccessUnits++;
   }
 
   /** AudioMuxElement (ISO/IEC 14496-3, table 1.41). Returns false when it is malformed; nothing of it is handed over then. */
   #readElement(bytes: Uint8Array, time: number): boolean {
+    const frames = adtsFrames(bytes);
+    if (frames !== null) return this.#emitAdts(frames, time);
     const bits = new BitReader(bytes);
     if (this.#isConfigInBand && !bits.flag()) {
       const mux = readStreamMuxConfig(bits, this.#mux); // useSameStreamMux 0
@@ -102,13 +108,48 @@ export class LatmDepacketizer implements Depacketizer {
       if (units.length % mux.units === 0) bits.skip(mux.otherBits + (-(bits.position + mux.otherBits) & 7));
     }
     if (units.length < mux.units) return false;
-    const { track } = mux;
-    for (const [index, unit] of units.entries()) {
-      const ticks = (index * track.samplesPerUnit * this.#clockRate) / track.sampleRate;
-      if (unit.length > 0) this.#units.emit([unit], unit.length, time + Math.round(ticks), track);
-    }
+    this.#emit(units, mux.track, time);
     return true;
   }
+
+  #emitAdts(frames: readonly AdtsFrame[], time: number): boolean {
+    const config = frames[0] === undefined ? null : adtsConfig(frames[0].header);
+    const old = this.#adtsTrack;
+    if (config?.sampleRate !== old?.sampleRate || config?.channels !== old?.channels) this.#adtsTrack = config;
+    const track = this.#mux?.track ?? this.#adtsTrack;
+    if (track === null) return false;
+    const units = frames.map(({ unit }) => unit);
+    this.#emit(units, track, time);
+    return true;
+  }
+
+  #emit(units: readonly Uint8Array[], track: AudioTrackConfig, time: number): void {
+    for (const [index, given] of units.entries()) {
+      const ticks = (index * track.samplesPerUnit * this.#clockRate) / track.sampleRate;
+      const frames = adtsFrames(given) ?? [];
+      const unit = frames.length === 1 && frames[0] !== undefined ? frames[0].unit : given;
+      if (unit.length > 0) this.#units.emit([unit], unit.length, time + Math.round(ticks), track);
+    }
+  }
+}
+
+interface AdtsFrame {
+  readonly header: AdtsHeader;
+  /** Without its header. */
+  readonly unit: Uint8Array;
+}
+
+/** The frames that the bytes are made of, to their end; null where they are something else. */
+function adtsFrames(bytes: Uint8Array): AdtsFrame[] | null {
+  const frames: AdtsFrame[] = [];
+  for (let position = 0; position < bytes.length; ) {
+    const rest = bytes.subarray(position);
+    const header = parseAdtsHeader(rest);
+    if (header === null || header.frameBytes > rest.length || header.blocks !== 1) return null;
+    frames.push({ header, unit: rest.subarray(header.headerBytes, header.frameBytes) });
+    position += header.frameBytes;
+  }
+  return frames.length === 0 ? null : frames;
 }
 
 /** An element whose beginning has come. */

@@ -1,5 +1,6 @@
 import { MAX_ACCESS_UNIT_BYTES, MAX_ACCESS_UNIT_PACKETS } from '../../shared/limits.js';
 import { findStartCode, splitAnnexB, startsWithStartCode } from '../codec/nal-unit.js';
+import { firstBytes } from './pieces.js';
 
 /**
  * RTP payloads → NAL units, for the payload formats that are built alike: a NAL unit alone, several in one packet, or one
@@ -112,7 +113,7 @@ export class NalUnitPayloadReader {
     const { headerBytes } = this.#format;
     if (payload.length < headerBytes + ORDER_BYTES) return 'malformed';
     const parts = [payload.subarray(0, headerBytes), payload.subarray(headerBytes + ORDER_BYTES)];
-    return this.#pushWhole(join(parts, payload.length - ORDER_BYTES));
+    return this.#pushWhole(firstBytes(parts, payload.length - ORDER_BYTES));
   }
 
   #pushAggregate(payload: Uint8Array): PayloadResult {
@@ -202,15 +203,12 @@ export class NalUnitPayloadReader {
     const type = this.#typeOf(header);
     const [first] = fragments;
     if (first === undefined) return 'malformed';
-    const verdict = this.#format.accepts(join([header, first.subarray(0, 1)], header.length + 1));
+    const verdict = this.#format.accepts(firstBytes([header, first], header.length + 1));
     if (verdict !== 'ok' || this.#format.isShortKind(type) || this.#hasStartCodes) {
-      return this.#pushWhole(join([header, ...fragments], this.#fragmentBytes));
+      return this.#pushWhole(firstBytes([header, ...fragments], this.#fragmentBytes));
     }
-    const prefix = new Uint8Array(LENGTH_BYTES + header.length);
-    writeLength(prefix, this.#fragmentBytes);
-    prefix.set(header, LENGTH_BYTES);
-    const body = first.length < SLICE_HEADER_BYTES ? joinStart(fragments) : first;
-    fragments.unshift(prefix);
+    const body = firstBytes(fragments, SLICE_HEADER_BYTES);
+    fragments.unshift(lengthField(this.#fragmentBytes, header));
     this.#deliver(type, this.#fragmentBytes, fragments, body);
     return 'ok';
   }
@@ -230,7 +228,7 @@ export function wholeNalUnit(nalUnit: NalUnit): Uint8Array {
   const [prefix, ...rest] = nalUnit.pieces;
   const [only] = rest;
   if (prefix?.length === LENGTH_BYTES && only !== undefined && rest.length === 1) return only;
-  return join(nalUnit.pieces, nalUnit.byteLength).subarray(LENGTH_BYTES);
+  return firstBytes(nalUnit.pieces, nalUnit.byteLength).subarray(LENGTH_BYTES);
 }
 
 /** A byte of the NAL unit header. */
@@ -238,33 +236,7 @@ export function headerByteOf({ pieces: [prefix, first] }: NalUnit, index: number
   return prefix?.[LENGTH_BYTES + index] ?? first?.[index] ?? 0;
 }
 
-function lengthField(length: number): Uint8Array {
-  const bytes = new Uint8Array(LENGTH_BYTES);
-  writeLength(bytes, length);
-  return bytes;
-}
-
-function writeLength(bytes: Uint8Array, length: number): void {
-  bytes[0] = length >>> 24;
-  bytes[1] = length >>> 16;
-  bytes[2] = length >>> 8;
-  bytes[3] = length;
-}
-
-/** As many fragments as it takes for the bytes of a slice header. */
-function joinStart(fragments: readonly Uint8Array[]): Uint8Array {
-  let count = 0;
-  let byteLength = 0;
-  while (count < fragments.length && byteLength < SLICE_HEADER_BYTES) byteLength += fragments[count++]?.length ?? 0;
-  return join(fragments.slice(0, count), byteLength);
-}
-
-function join(pieces: readonly Uint8Array[], byteLength: number): Uint8Array {
-  const bytes = new Uint8Array(byteLength);
-  let position = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, position);
-    position += piece.length;
-  }
-  return bytes;
+/** @param header - what is to stand behind it */
+function lengthField(length: number, header: Iterable<number> = []): Uint8Array {
+  return Uint8Array.of(length >>> 24, length >>> 16, length >>> 8, length, ...header);
 }

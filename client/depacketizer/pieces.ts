@@ -1,7 +1,5 @@
-/** What was received in pieces, read as one. */
-
 /**
- * The first bytes: a view where the first piece has them all, else a copy.
+ * The first bytes of what was received in pieces: a view where the first piece has them all, else a copy.
  * @returns fewer where there are no more
  */
 export function firstBytes(pieces: readonly Uint8Array[], length: number): Uint8Array {
@@ -13,15 +11,6 @@ export function firstBytes(pieces: readonly Uint8Array[], length: number): Uint8
     const part = piece.subarray(0, length - position);
     bytes.set(part, position);
     position += part.length;
-    if (position === length) break;
   }
   return bytes.subarray(0, position);
-}
-
-/** All bytes: the piece itself where there is one, else a copy. */
-export function joinedPieces(pieces: readonly Uint8Array[]): Uint8Array {
-  const [only] = pieces;
-  if (pieces.length === 1 && only !== undefined) return only;
-  const byteLength = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  return firstBytes(pieces, byteLength);
 }

@@ -58,11 +58,7 @@ export abstract class SampleDepacketizer implements Depacketizer {
     const samples = this.#decoder.decode(packet.payload, channels);
     const count = samples.length / channels;
     if (count === 0) this.stats.malformedPackets++;
-    if (time !== this.#nextTime) {
-      // A gap, or a first packet: what was begun stays incomplete.
-      if (this.#filled > 0) this.stats.droppedAccessUnits++;
-      this.#filled = 0;
-    }
+    if (time !== this.#nextTime) this.#skip((time - this.#nextTime) * this.#samplesPerTick, time);
     for (let index = 0; index < count; index++) {
       if (this.#filled === 0) this.#blockTime = time + index / this.#samplesPerTick;
       for (let channel = 0; channel < channels; channel++) {
@@ -76,6 +72,29 @@ export abstract class SampleDepacketizer implements Depacketizer {
   reset(): void {
     this.#filled = 0;
     this.#nextTime = Number.NaN;
+  }
+
+  /**
+   * Silence for moments that are missing (comfort noise, telephone events, losses): up to the end of the block that was begun,
+   * and at the beginning of that which goes on at `time`, so that no block is out of step with those before.
+   */
+  #skip(moments: number, time: number): void {
+    if (!(moments > 0)) {
+      // A first packet, or another time line: what was begun stays incomplete.
+      if (this.#filled > 0) this.stats.droppedAccessUnits++;
+      this.#filled = 0;
+      return;
+    }
+    const { channels, samplesPerUnit } = this.#config;
+    const reached = this.#filled / channels + moments;
+    if (this.#filled > 0 && reached >= samplesPerUnit) {
+      this.#block.fill(0, this.#filled);
+      this.#emit();
+    }
+    const start = reached % samplesPerUnit;
+    if (this.#filled === 0) this.#blockTime = time - start / this.#samplesPerTick;
+    this.#block.fill(0, this.#filled, start * channels);
+    this.#filled = start * channels;
   }
 
   #emit(): void {

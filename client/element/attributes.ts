@@ -31,25 +31,3 @@ export const latencyConverter: ComplexAttributeConverter = {
   fromAttribute: (value) => value ?? DEFAULT_LATENCY,
   toAttribute: String,
 };
-
-/** HTML's boolean attributes are true when present, whatever they say; "false" is most likely meant otherwise. */
-export function warnOfFalse(element: Element, names: readonly string[]): void {
-  for (const name of names) {
-    if (element.getAttribute(name)?.toLowerCase() !== 'false') continue;
-    warnOnce(element, `${name}="false" switches ${name} on, as any value does; leave the attribute out.`);
-  }
-}
-
-const warnings = new WeakMap<Element, Set<string>>();
-
-/**
- * Says on the console what is wrong with an attribute or property; the same sentence once for each element.
- * @param message - without what may be a secret
- */
-export function warnOnce(element: Element, message: string): void {
-  const said = warnings.get(element) ?? new Set();
-  if (said.has(message)) return;
-  warnings.set(element, said.add(message));
-  // biome-ignore lint/suspicious/noConsole: the page's author is the reader, and has no logger here
-  console.warn(`<${element.localName}>: ${message}`, element);
-}

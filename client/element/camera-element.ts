@@ -1,6 +1,6 @@
 import type { PropertyDeclarations, PropertyValues } from '@lit/reactive-element';
 import { StreamError } from '../../shared/errors.js';
-import { DEFAULT_LATENCY, latencyConverter, parseLatency, parseVolume, warnOfFalse, warnOnce } from './attributes.js';
+import { DEFAULT_LATENCY, latencyConverter, parseLatency, parseVolume } from './attributes.js';
 import { LastPicture } from './last-picture.js';
 import { MediaElement } from './media-element.js';
 import { forwardMediaEvents, type StateChange } from './media-events.js';
@@ -151,7 +151,7 @@ export abstract class CameraElement extends MediaElement {
   }
   set volume(value: number) {
     const volume = parseVolume(value);
-    if (volume === null) warnOnce(this, `volume has to be a number from 0 to 1 (got ${value}).`);
+    if (volume === null) this.#warn(({ warnOfVolume }) => warnOfVolume(this, value));
     if (volume === null || volume === this.#volume) return;
     this.#volume = volume;
     if (this.#player !== null) this.#player.volume = volume;
@@ -164,12 +164,7 @@ export abstract class CameraElement extends MediaElement {
   }
   set latency(value: Latency) {
     const latency = parseLatency(value);
-    if (latency === null) {
-      warnOnce(
-        this,
-        `latency has to be "low", "balanced", "smooth" or milliseconds up to 30000 (got "${String(value).slice(0, 40)}").`,
-      );
-    }
+    if (latency === null) this.#warn(({ warnOfLatency }) => warnOfLatency(this, value));
     this.#latency = latency ?? DEFAULT_LATENCY;
     if (this.#player !== null) this.#player.latency = this.#latency;
   }
@@ -229,7 +224,9 @@ export abstract class CameraElement extends MediaElement {
 
   protected override updated(changed: PropertyValues): void {
     this.#shownAtLiveEdge = this.isAtLiveEdge;
-    warnOfFalse(this, ['autoplay', 'muted', 'controls', 'loop', 'disablepictureinpicture']);
+    for (const name of ['autoplay', 'muted', 'controls', 'loop', 'disablepictureinpicture']) {
+      if (this.getAttribute(name)?.toLowerCase() === 'false') this.#warn(({ warnOfFalse }) => warnOfFalse(this, name));
+    }
     if (this.#muted === null && changed.get('defaultMuted') !== undefined) {
       if (this.#player !== null) this.#player.muted = this.defaultMuted;
       this.#volumeChanged();
@@ -541,6 +538,10 @@ export abstract class CameraElement extends MediaElement {
   #volumeChanged(): void {
     this.requestUpdate();
     this.#dispatch('volumechange');
+  }
+
+  #warn(say: (words: typeof import('./attribute-warnings.js')) => void): void {
+    import('./attribute-warnings.js').then(say, nothingToAdd);
   }
 
   #dispatch(type: string): void {

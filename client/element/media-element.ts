@@ -74,14 +74,15 @@ export abstract class MediaElement extends ReactiveElement {
   }
 
   /**
-   * Of stored media, how many times as fast as it was taken it is shown, above 0; becomes 1 again where the server does not
-   * send it faster or slower. Of a live stream always 1: setting has no effect.
+   * Of stored media, how many times as fast as it was taken it is shown, negative: backwards; becomes 1 again where the
+   * server does not send it so. Of a live stream always 1: setting has no effect.
    */
   get playbackRate(): number {
     return this.player?.playbackRate ?? 1;
   }
   set playbackRate(rate: number) {
-    if (this.player !== null && rate >= MIN_RATE && rate <= MAX_RATE) this.player.playbackRate = rate;
+    if (this.player !== null && Math.abs(rate) >= MIN_RATE && Math.abs(rate) <= MAX_RATE)
+      this.player.playbackRate = rate;
   }
 
   get defaultPlaybackRate(): number {

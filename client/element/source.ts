@@ -5,7 +5,7 @@ import type { PlayerSource } from './player-factory.js';
 
 /** The attributes of the element that say what to play; empty strings where an attribute is absent. */
 export interface SourceAttributes {
-  /** `front-door`, `front-door/sub`, or an rtsp:// or rtsps:// URL. */
+  /** `front-door`, `front-door/sub`, both also with a query (`recorder?starttime=20260503T100000Z`), or an rtsp:// or rtsps:// URL. */
   readonly src: string;
   /** The proxy's WebSocket URL: ws, wss, http or https, absolute or relative to the page. */
   readonly proxy: string;
@@ -39,7 +39,9 @@ function addressedCamera(src: string, attributes: SourceAttributes, pageUrl: str
 
 /** A camera that the proxy knows by name; its address and credentials stay there. */
 function namedCamera(src: string, attributes: SourceAttributes, pageUrl: string): PlayerSource {
-  const [name = '', ...streams] = src.split('/');
+  // A recorder's parameters, which the proxy adds where its configuration lists them.
+  const query = src.replace(/^[^?]*/, '');
+  const [name = '', ...streams] = src.slice(0, src.length - query.length).split('/');
   if (streams.length > 1 || ![name, ...streams].every((part) => CAMERA_NAME_PATTERN.test(part))) {
     throw new StreamError(
       'invalid-url',
@@ -50,7 +52,7 @@ function namedCamera(src: string, attributes: SourceAttributes, pageUrl: string)
   webSocketUrl.pathname = [webSocketUrl.pathname.replace(/\/+$/, ''), name, ...streams].join('/');
   const { username, password } = attributes;
   return {
-    url: `rtsp://${name}/`,
+    url: `rtsp://${name}/${query}`,
     webSocketUrl: webSocketUrl.href,
     credentials: username === '' && password === '' ? null : { username, password },
   };

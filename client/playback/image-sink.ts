@@ -1,6 +1,7 @@
 import type { Clock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
 import type { AccessUnit } from '../codec/access-unit.js';
+import type { AudioTrackConfig } from '../codec/track-config.js';
 import type { Latency } from './latency.js';
 import { latencyPolicy } from './latency.js';
 import { LiveEdge } from './live-edge.js';
@@ -12,7 +13,7 @@ import { createVideo } from './video-element.js';
 /**
  * Pictures that Media Source Extensions take in no container (JPEG) → a canvas, whose stream a `<video>` plays: to the page it
  * is a `<video>` like any other, with picture in picture, full screen and snapshots. Sound, where there is some, is a
- * MediaSourceSink's of its own.
+ * MediaSourceSink's of its own; unless it may follow, the pictures wait for it.
  *
  * Pictures are decoded one at a time, by `createImageBitmap`, which pages on plain HTTP have as well. Those that come while
  * one is decoded wait; of more than can wait, the oldest are dropped: none depends on another.
@@ -21,6 +22,9 @@ import { createVideo } from './video-element.js';
 /** Pictures that wait for the decoder, and that are decoded and wait for their time. */
 const MAX_WAITING = 4;
 const MAX_DUE = 60;
+/** How quickly what is measured of the sound is believed, and what is too far off to be a measurement's error, milliseconds. */
+const SOUND_SMOOTHING = 1 / 8;
+const MAX_SOUND_ERROR_MS = 100;
 /** Pictures in a row that cannot be decoded before the sink gives up. */
 const MAX_FAILURES = 50;
 
@@ -54,6 +58,10 @@ export class ImageSink implements Sink {
   #dropped = 0;
   #playing = false;
   #hasSound = false;
+  #soundFollows: boolean;
+  #soundConfig: AudioTrackConfig | null = null;
+  /** The clock's time, milliseconds, at which sound of the source time 0 is heard; null while none is. */
+  #soundOriginMs: number | null = null;
   #time: number | null = null;
   #newest: { time: number; dueMs: number } | null = null;
   #cancelDrawing: (() => void) | null = null;
@@ -63,7 +71,9 @@ export class ImageSink implements Sink {
     const { ownerDocument } = options.container;
     this.#clock = options.clock;
     this.#handlers = handlers;
-    this.#edge = new LiveEdge(latencyPolicy(options.latency));
+    const policy = latencyPolicy(options.latency);
+    this.#edge = new LiveEdge(policy);
+    this.#soundFollows = policy.soundFollows;
     this.#canvas = ownerDocument.createElement('canvas');
     const context = this.#canvas.getContext('2d', { alpha: false });
     // Frames are handed over one by one, when they are drawn.
@@ -115,7 +125,9 @@ export class ImageSink implements Sink {
   }
 
   set latency(latency: Latency) {
-    this.#edge.policy = latencyPolicy(latency);
+    const policy = latencyPolicy(latency);
+    this.#edge.policy = policy;
+    this.#soundFollows = policy.soundFollows;
     this.#sound.latency = latency;
   }
 
@@ -133,13 +145,16 @@ export class ImageSink implements Sink {
     this.#waiting.length = 0;
     this.#forgetDue();
     this.#sound.reset();
+    this.#soundOriginMs = null;
   }
 
   pushVideo(unit: AccessUnit, time: number): void {
     if (this.#closed || !this.#playing) return;
     const now = this.#clock.now();
     // The place on a time line that is the clock's: where a media element's playhead would be.
-    const dueMs = 1_000 * this.#edge.place(time, now / 1_000, now / 1_000);
+    const soonestMs = 1_000 * this.#edge.place(time, now / 1_000, now / 1_000);
+    const waits = this.#soundOriginMs !== null && !this.#soundFollows;
+    const dueMs = waits ? Math.max(soonestMs, this.#heardMs(time)) : soonestMs;
     this.#newest = { time, dueMs };
     this.#waiting.push({ unit, time, dueMs });
     if (this.#waiting.length > MAX_WAITING) {
@@ -152,6 +167,8 @@ export class ImageSink implements Sink {
   pushAudio(unit: AccessUnit, time: number): void {
     // While it is muted it is paused, and takes note of the configuration alone.
     this.#sound.pushAudio(unit, time);
+    if (unit.config?.kind === 'audio') this.#soundConfig = unit.config;
+    this.#measureSound(time);
   }
 
   async play(): Promise<void> {
@@ -179,7 +196,11 @@ export class ImageSink implements Sink {
 
   stats(): SinkStats {
     const lead = this.#newest === null ? 0 : (this.#newest.dueMs - this.#clock.now()) / 1_000;
-    return { ...this.#sound.stats(), playoutDelay: this.#edge.delay, lead, droppedSamples: this.#dropped };
+    const soundDelay =
+      this.#newest === null || this.#soundOriginMs === null
+        ? null
+        : (this.#heardMs(this.#newest.time) - this.#newest.dueMs) / 1_000;
+    return { ...this.#sound.stats(), soundDelay, playoutDelay: this.#edge.delay, lead, droppedSamples: this.#dropped };
   }
 
   close(): void {
@@ -204,7 +225,26 @@ export class ImageSink implements Sink {
       });
     } else {
       this.#sound.pause();
+      this.#soundOriginMs = null;
     }
+  }
+
+  /** When the sound of a moment is heard, milliseconds of the clock. */
+  #heardMs(time: number): number {
+    return (this.#soundOriginMs ?? 0) + 1_000 * time;
+  }
+
+  /** Measures when sound is heard, by the unit that was appended last: of `time`, and as far ahead as the sound goes. */
+  #measureSound(time: number): void {
+    const { video } = this.#sound;
+    if (this.#soundConfig === null || video.paused || video.currentTime === 0) return;
+    const { samplesPerUnit, sampleRate } = this.#soundConfig;
+    const end = time + samplesPerUnit / sampleRate;
+    const measured = this.#clock.now() + 1_000 * (this.#sound.stats().lead - end);
+    const known = this.#soundOriginMs;
+    const error = known === null ? Number.POSITIVE_INFINITY : measured - known;
+    this.#soundOriginMs =
+      known === null || Math.abs(error) > MAX_SOUND_ERROR_MS ? measured : known + SOUND_SMOOTHING * error;
   }
 
   async #decode(): Promise<void> {

@@ -45,6 +45,7 @@ export class SourceBufferQueue {
   #waiting: FragmentSample[] = [];
   #waitingBytes = 0;
   #removeBefore = 0;
+  #isClearing = false;
   #writer: SegmentWriter;
   #quotaMet = false;
   #needsKeyFrame = false;
@@ -67,6 +68,11 @@ export class SourceBufferQueue {
   /** Samples that have not been handed to the browser yet. */
   get waitingSamples(): number {
     return this.#waiting.length;
+  }
+
+  /** Whether what was there before `clear()` is still there, or some of it. */
+  get isClearing(): boolean {
+    return this.#isClearing;
   }
 
   /**
@@ -132,6 +138,7 @@ export class SourceBufferQueue {
     this.#waitingBytes = 0;
     this.#ready = this.#ready.filter(({ samples }) => samples === 0);
     this.#needsKeyFrame = false;
+    this.#isClearing = true;
     this.removeBefore(Number.POSITIVE_INFINITY);
   }
 
@@ -154,6 +161,7 @@ export class SourceBufferQueue {
           return;
         }
       }
+      this.#isClearing = false;
       if (this.#ready.length === 0 && this.#waiting.length > 0) this.#ready.push(this.#takeFragment());
       const next = this.#ready[0];
       if (next === undefined) return;

@@ -16,6 +16,8 @@ const VIDEO_TIMESCALE = 90_000;
 const MAX_DURATION_S = 10;
 /** Sound that is missing for longer is not made up for. Seconds. */
 const MAX_SILENCE_S = 10;
+/** Units of silence that are appended at once: the queue has to take them. */
+const MAX_SILENT_UNITS = 500;
 
 /** A unit that is to be appended when its duration is known, in ticks of the track's timescale. */
 interface Held {
@@ -38,6 +40,8 @@ export class StoredFeed {
   /** Frames before the one held that have its time. */
   #atOnce = 0;
   silentUnits = 0;
+  /** Where the silence in place of sound ends, ticks. */
+  #silentUntil = 0;
   /** Units that came for a place that was taken already. */
   #late = 0;
 
@@ -77,11 +81,35 @@ export class StoredFeed {
     this.#startAt = time;
   }
 
-  /** Appends what is held: nothing more comes for now. */
-  flush(): void {
-    if (this.#held === null) return;
-    this.#queue.append({ ...this.#held, duration: this.#duration });
+  /**
+   * Appends what is held: nothing more comes for now.
+   * @param end - where that has to end, seconds, if it would last longer
+   */
+  flush(end = Number.POSITIVE_INFINITY): void {
+    const held = this.#held;
+    if (held === null) return;
     this.#held = null;
+    const most = Math.max(1, end * this.#timescale - held.presentationTime);
+    this.#queue.append({ ...held, duration: Math.min(this.#duration, Math.round(most)) });
+  }
+
+  /** Whether silence can stand in for this sound. */
+  get hasSilence(): boolean {
+    return this.#config.kind === 'audio' && silentUnit(this.#config) !== null;
+  }
+
+  /** Puts silence in place of sound from `startAt` up to a time, seconds; a bounded number of units at a time. */
+  fillWithSilence(until: number): void {
+    const config = this.#config;
+    if (config.kind !== 'audio') return;
+    if (this.#begins) {
+      this.#silentUntil = Math.max(0, Math.round((this.#startAt ?? until) * this.#timescale));
+      this.#startAt = null;
+      this.#begins = false;
+    }
+    const units = Math.ceil((until * this.#timescale - this.#silentUntil) / config.samplesPerUnit);
+    if (units <= 0) return;
+    this.#silentUntil = this.#appendSilence(config, this.#silentUntil, Math.min(units, MAX_SILENT_UNITS));
   }
 
   /** Lets go of everything that is buffered; what comes next is from another position. */
@@ -89,6 +117,11 @@ export class StoredFeed {
     this.#held = null;
     this.#begins = true;
     this.#queue.clear();
+  }
+
+  /** Whether some of what was let go of is still there. */
+  get isClearing(): boolean {
+    return this.#queue.isClearing;
   }
 
   /** Removes what lies before a time, seconds. */
@@ -102,14 +135,15 @@ export class StoredFeed {
 
   /**
    * GStreamer's server begins a position between two key frames with those that lead up to it, all at one time: they get a tick
-   * each, since a frame takes the place of another at its time.
+   * each, since a frame takes the place of another at its time, and none lasts longer, since Chromium then shows that one.
    */
   #pushVideo(unit: AccessUnit, time: number, timeOfDecoding: number): void {
-    const held = this.#held;
-    const isAtOnce = held !== null && !this.#begins && held.unit.presentationTime === unit.presentationTime;
+    const before = this.#held;
+    const isAtOnce = before !== null && !this.#begins && before.unit.presentationTime === unit.presentationTime;
+    const held = isAtOnce ? { ...before, decodeTime: before.presentationTime } : before;
     this.#atOnce = isAtOnce ? this.#atOnce + 1 : 0;
     const presentationTime = time + this.#atOnce;
-    const decodeTime = timeOfDecoding + this.#atOnce;
+    const decodeTime = isAtOnce ? presentationTime : timeOfDecoding;
     const step = held === null ? 0 : decodeTime - held.decodeTime;
     if (held !== null) {
       if (step > 0 && step <= MAX_DURATION_S * this.#timescale) this.#duration = step;

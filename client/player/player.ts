@@ -1,14 +1,18 @@
 import type { Credentials } from '../../shared/authentication.js';
 import { type Clock, systemClock } from '../../shared/clock.js';
 import { StreamError } from '../../shared/errors.js';
+import { MAX_REDIRECTS } from '../../shared/limits.js';
 import { type Logger, silentLogger } from '../../shared/logger.js';
+import { parseRtspUrl } from '../../shared/rtsp-url.js';
 import type { SessionDescription } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { Latency } from '../playback/latency.js';
 import { mediaSourceConstructor, mediaSourceMissing } from '../playback/media-source.js';
 import { MediaSourceSink } from '../playback/media-source-sink.js';
 import type { Sink, SinkHandlers, SinkStats } from '../playback/sink.js';
+import type { CaptureTime } from '../rtp/capture-time.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
+import type { RedirectError } from '../rtsp/redirect.js';
 import { WebSocketTransport } from '../transport/websocket.js';
 import type { MediaPosition } from './media-position.js';
 import type { MediaRange } from './media-range.js';
@@ -102,6 +106,9 @@ export interface PlayerStats extends SinkStats {
   reconnects: number;
   /** Milliseconds from the start of the present connection to its first frame on screen; null before that. */
   firstFrameMs: number | null;
+  /** What tells `currentDate`, and how far that may be off, seconds, apart from the camera's own clock; null: not known. */
+  dateSource: CaptureTime['source'] | null;
+  dateUncertainty: number | null;
   /** From `HTMLVideoElement.getVideoPlaybackQuality()`. */
   totalVideoFrames: number;
   droppedVideoFrames: number;
@@ -142,6 +149,8 @@ export class Player {
   #awaitsFrame = false;
   #frameWait = new AbortController();
   #connections = 0;
+  /** Where the camera has sent us since it last played. */
+  #redirects: string[] = [];
   #closed = false;
 
   /** Throws media-source-missing where the browser has no Media Source Extensions. */
@@ -253,9 +262,7 @@ export class Player {
 
   /** From where to where a recording goes; null where there is none, or where it tells no time of day. */
   get range(): { start: Date; end: Date } | null {
-    const { utc = null, start, end } = this.#stored?.range ?? {};
-    if (utc === null || start === undefined || end === undefined) return null;
-    return { start: new Date(utc + 1000 * start), end: new Date(utc + 1000 * end) };
+    return this.#stored?.dates ?? null;
   }
 
   /** How many times as fast as they were taken pictures are shown: 1 of a live stream. */
@@ -285,15 +292,19 @@ export class Player {
 
   /** Goes to what was taken at this time; ignored where there is no `range`. */
   seekTo(date: Date): void {
-    const utc = this.#stored?.range.utc ?? null;
-    if (utc !== null) this.seek((date.getTime() - utc) / 1000);
+    const position = this.#stored?.positionAt(date) ?? null;
+    if (position !== null) this.seek(position);
   }
 
-  /** UTC at which the camera took the frame on screen, by its sender reports; null while unknown. */
+  /** UTC at which the camera took the frame on screen, by what `dateSource` says; null while unknown. */
   get currentDate(): Date | null {
+    const capture = this.#capture;
+    return capture && new Date(capture.utc);
+  }
+
+  get #capture(): CaptureTime | null {
     const time = this.#timeOnScreen;
-    const utc = time === null ? null : (this.#receiver?.utcAt(time) ?? null);
-    return utc === null ? null : new Date(utc);
+    return time === null ? null : (this.#receiver?.captureAt(time) ?? null);
   }
 
   /** Connects, unless that is under way already. Play begins with `play()`. */
@@ -331,7 +342,7 @@ export class Player {
       this.#watchdog.stop();
       this.#setState('paused');
       // A seek that is under way ends in a pause by itself.
-      if (this.#stored?.isSeeking === true) return;
+      if (this.#stored?.asksByItself) return;
       this.#receiver?.pause().catch((thrown: unknown) => {
         this.#logger.info('the camera does not pause', { reason: String(thrown) });
       });
@@ -349,6 +360,7 @@ export class Player {
 
   getStats(): PlayerStats {
     const tracks = this.#receiver?.tracks ?? [];
+    const { source: dateSource = null, uncertainty: dateUncertainty = null } = this.#capture ?? {};
     const { totalVideoFrames, droppedVideoFrames } = this.video.getVideoPlaybackQuality();
     return {
       ...this.#sink.stats(),
@@ -357,6 +369,8 @@ export class Player {
       audio: tracks.find(({ kind }) => kind === 'audio')?.stats() ?? null,
       reconnects: Math.max(0, this.#connections - 1),
       firstFrameMs: this.#firstFrameMs,
+      dateSource,
+      dateUncertainty,
       totalVideoFrames,
       droppedVideoFrames,
     };
@@ -386,7 +400,10 @@ export class Player {
     let receiver: Receiver;
     try {
       const transport = new WebSocketTransport(this.#source.webSocketUrl, { clock: this.#clock });
-      const { url, credentials, tokens = null } = this.#source;
+      const { url: first, credentials: own, tokens = null } = this.#source;
+      const url = this.#redirects.at(-1) ?? first;
+      // They are for nobody else.
+      const credentials = parseRtspUrl(url).host === parseRtspUrl(first).host ? own : null;
       receiver = new Receiver(
         { transport, url, credentials, tokens, ...this.#media, clock: this.#clock, logger: this.#logger },
         {
@@ -438,7 +455,7 @@ export class Player {
     if (this.#stored !== null) {
       // What was buffered goes on at once.
       this.#setState('playing');
-      if (this.#stored.isSeeking) return;
+      if (this.#stored.asksByItself) return;
     } else {
       this.#setState('connecting');
       this.#connectedAt = this.#clock.now();
@@ -446,7 +463,7 @@ export class Player {
       this.#metadata?.reset();
       this.#awaitsFrame = true;
     }
-    receiver.resume().then(
+    (this.#stored?.resume(receiver) ?? receiver.resume()).then(
       () => {
         if (this.#receiver === receiver) this.#watchdog.start();
       },
@@ -538,11 +555,12 @@ export class Player {
     }
     if (!this.#awaitsSink) this.#expect(tracks);
     this.#watchedKind = video === undefined ? 'audio' : 'video';
-    if (tracks.every(({ kind }) => kind === 'metadata')) {
-      this.#onFailure(
-        new StreamError('no-playable-track', 'The camera gives neither picture nor sound of what is wanted.'),
+    if (video === undefined || tracks.length < description.media.length) {
+      import('./left-out.js').then(
+        ({ nameLeftOut }) =>
+          nameLeftOut(tracks, description, this.#unsupported, this.#codecs, this.#handlers, this.#sinkHandlers),
+        () => {},
       );
-      return;
     }
     const config = video?.announcedConfig ?? null;
     if (config?.kind === 'video') this.#sink.prepare(config);
@@ -565,9 +583,9 @@ export class Player {
       this.#handlers.onTracksChange();
     }
     if (this.#awaitsSink) return;
-    this.#stored?.onUnit(time);
     if (track.kind === 'video') this.#sink.pushVideo(unit, time);
     else this.#sink.pushAudio(unit, time);
+    this.#stored?.onUnit(time);
     if (this.#awaitsFrame && this.#wantsPlay) this.#awaitFrame();
   }
 
@@ -597,6 +615,7 @@ export class Player {
       if (!this.#wantsPlay || this.#state === 'playing') return;
       this.#firstFrameMs ??= this.#clock.now() - this.#connectedAt;
       this.#reconnect.succeeded();
+      this.#redirects = [];
       this.#error = null;
       this.#setState('playing');
     };
@@ -630,7 +649,7 @@ export class Player {
     }
     // The connection stays for as long as the server keeps it: one may want to see a part again.
     this.#watchdog.stop();
-    this.#stored.sink.end();
+    this.#stored.end();
   }
 
   /** The last frame of stored media was shown. */
@@ -660,6 +679,13 @@ export class Player {
     this.#logger.warn('connection lost', { code: error.code, reason: error.message });
     this.#disconnect();
     if (this.#state === 'paused' || this.#state === 'ended') return;
+    const { location } = error as Partial<RedirectError>;
+    if (location !== undefined && this.#redirects.push(location) <= MAX_REDIRECTS) {
+      if (this.#state === 'playing') this.#setState('reconnecting');
+      this.#connect();
+      return;
+    }
+    this.#redirects = [];
     this.#error = error;
     const isRenewable = error.retry === 'new-token' && this.#source.tokens?.isRenewable();
     const delay = this.#reconnect.plan(isRenewable ? 'back-off' : error.retry);

@@ -5,6 +5,7 @@ import { type Logger, silentLogger } from '../../shared/logger.js';
 import type { MediaDescription, MediaFormat, SessionDescription } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import { type DepacketizerClass, hasDepacketizer, loadDepacketizer } from '../depacketizer/registry.js';
+import type { CaptureTime } from '../rtp/capture-time.js';
 import type { Report } from '../rtp/receiver-report.js';
 import type { AccessTokens } from '../rtsp/access-token.js';
 import { describedRange, type PlayResult, RtspSession } from '../rtsp/session.js';
@@ -20,6 +21,9 @@ import { type TrackKind, TrackReceiver, type TrackReceiverHandlers, trackKindOf 
 
 /** Between looks at what is due, milliseconds; data that arrives makes it look as well. */
 const TICK_MS = 1_000;
+
+/** What the RTP clock of a camera may be off its nominal rate, as a share: quartz. */
+const CLOCK_TOLERANCE = 0.0001;
 
 export interface ReceiverOptions {
   transport: ByteTransport;
@@ -73,8 +77,7 @@ export class Receiver {
   readonly #clock: Clock;
   readonly #handlers: ReceiverHandlers;
   readonly #session: RtspSession;
-  readonly #wanted: readonly string[];
-  readonly #recording: string | null;
+  readonly #options: ReceiverOptions;
   #range: MediaRange | null = null;
   /** UTC of the start of play, by the camera's reply to PLAY; null when it does not say. */
   #playUtc: number | null = null;
@@ -103,21 +106,21 @@ export class Receiver {
   constructor(options: ReceiverOptions, handlers: ReceiverHandlers) {
     this.#clock = options.clock;
     this.#handlers = handlers;
-    this.#wanted = options.tracks ?? ['video', 'audio'];
-    this.#recording = options.recording ?? null;
+    this.#options = options;
     this.#session = new RtspSession(
       {
         transport: options.transport,
         url: options.url,
         credentials: options.credentials ?? null,
         tokens: options.tokens ?? null,
-        require: this.#recording === null ? null : 'onvif-replay',
+        // What is told in the URL what to play does not speak ONVIF's replay.
+        require: options.recording == null || /[?&]starttime=/i.test(options.url) ? null : 'onvif-replay',
         clock: options.clock,
         logger: options.logger ?? silentLogger,
       },
       {
         onPlay: (result) => this.#onPlay(result),
-        onRtp: (mediaIndex, bytes) => this.#onRtp(mediaIndex, bytes),
+        onRtp: (mediaIndex, bytes, wasHeld) => this.#onRtp(mediaIndex, bytes, wasHeld),
         onRtcp: (mediaIndex, bytes) => this.#byMedia[mediaIndex]?.onRtcp(bytes),
         onClose: (error) => this.#onClose(error),
       },
@@ -169,32 +172,31 @@ export class Receiver {
     return this.#session;
   }
 
-  /**
-   * PLAY from where the position of stored media is asked for, if anywhere.
-   * @param scale - 1 is as fast as it was taken; undefined: not to be mentioned
-   */
-  async play(signal?: AbortSignal, scale?: number): Promise<void> {
-    const range = this.#position?.requestedRange;
-    await this.#session.play({
-      ...(range === undefined ? {} : { range }),
-      ...(scale === undefined ? {} : { scale }),
-      ...(signal === undefined ? {} : { signal }),
-    });
+  /** PLAY from where the position of stored media is asked for, if anywhere, and as it is asked for. */
+  async play(signal?: AbortSignal): Promise<void> {
+    await this.#session.play({ ...this.#position?.nextPlay, ...(signal && { signal }) });
   }
 
   /**
-   * UTC in milliseconds at which the camera took what has a time on the time line; null while unknown. Of a recording by
+   * When the camera took what has a time on the time line; null while unknown. Of a recording by
    * its own times: the sender reports of stored media tell when they are sent. Of a live stream by the reply to PLAY, until two
    * sender reports agree: that is one point of time, from which the camera's RTP clock drifts away.
    */
-  utcAt(time: number): number | null {
-    if (this.#range !== null) return this.#range.utc === null ? null : this.#range.utc + 1000 * time;
+  captureAt(time: number): CaptureTime | null {
+    if (this.#range !== null) return this.#position?.captureAt(time) ?? null;
     const clocks = this.#tracks
       .map(({ clock }) => clock)
       .filter(({ isAnchored, sender }) => isAnchored && sender?.isKnown);
     const confirmed = clocks.find(({ sender }) => sender?.isConfirmed);
-    if (confirmed === undefined && this.#playUtc !== null) return this.#playUtc + 1000 * time;
-    return (confirmed ?? clocks[0])?.utcAt(time) ?? null;
+    if (confirmed === undefined && this.#playUtc !== null) {
+      return { utc: this.#playUtc + 1000 * time, source: 'play-range', uncertainty: CLOCK_TOLERANCE * time };
+    }
+    return (confirmed ?? clocks[0])?.captureAt(time) ?? null;
+  }
+
+  /** The same, of which only the time is of interest. */
+  utcAt(time: number): number | null {
+    return this.captureAt(time)?.utc ?? null;
   }
 
   /** Ends the session politely; never rejects. */
@@ -212,16 +214,17 @@ export class Receiver {
   /** Of stored media, null for a live stream. */
   async #rangeOf(description: SessionDescription): Promise<MediaRange | null> {
     const end = describedRange(description)?.end ?? 'now';
-    if (this.#recording === null && end === 'now') return null;
+    const { url, recording = null } = this.#options;
+    if (recording === null && end === 'now') return null;
     const { mediaRangeOf } = await import('./media-range.js');
-    return mediaRangeOf(description, this.#recording, this.#clock.utc());
+    return mediaRangeOf(description, url, recording, this.#clock.utc());
   }
 
   /** Of each kind the first medium that is wanted and that there is a depacketizer for, and its format. */
   #choose(description: SessionDescription): Choice[] {
     const choices: Choice[] = [];
     const kinds = new Set<TrackKind>();
-    for (const wanted of this.#wanted) {
+    for (const wanted of this.#options.tracks ?? ['video', 'audio']) {
       for (const media of description.media) {
         const kind = trackKindOf(media);
         // What the page would have to send: a backchannel.
@@ -271,9 +274,9 @@ export class Receiver {
     if (metadata !== null) metadata.reference = video ?? audio;
   }
 
-  #onRtp(mediaIndex: number, bytes: Uint8Array): void {
+  #onRtp(mediaIndex: number, bytes: Uint8Array, wasHeld?: boolean): void {
     const track = this.#byMedia[mediaIndex];
-    if (track === undefined || this.#closed || this.#position?.isOld(mediaIndex, bytes)) return;
+    if (track === undefined || this.#closed || this.#position?.isOld(mediaIndex, bytes, wasHeld)) return;
     this.#ended.delete(track);
     this.#handlers.onPacket?.(track);
     track.onRtp(bytes);

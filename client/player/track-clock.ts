@@ -1,3 +1,4 @@
+import type { CaptureTime } from '../rtp/capture-time.js';
 import type { SenderClock } from '../rtp/sender-clock.js';
 import { Timeline } from '../rtp/timeline.js';
 
@@ -58,9 +59,9 @@ export class TrackClock {
     return ticks / this.#clockRate + this.#shift;
   }
 
-  /** UTC in milliseconds since 1970 of a shared time, by the camera's sender reports; null while unknown. */
-  utcAt(time: number): number | null {
-    return this.sender?.utcOf((time - this.#shift) * this.#clockRate) ?? null;
+  /** When the camera took what has a shared time, by its sender reports; null while unknown. */
+  captureAt(time: number): CaptureTime | null {
+    return this.sender?.captureAt(this.#ticksOf(time)) ?? null;
   }
 
   /**
@@ -72,7 +73,7 @@ export class TrackClock {
     this.#lastTicks = ticks;
     const time = this.timeOf(ticks);
     const utc = this.sender?.utcOf(ticks) ?? null;
-    const utcOfOther = other.utcAt(time);
+    const utcOfOther = other.sender?.utcOf(other.#ticksOf(time)) ?? null;
     if (utc === null || utcOfOther === null) return;
     const error = (utc - utcOfOther) / 1000;
     if (Math.abs(error) > MAX_DISAGREEMENT_S) return;
@@ -86,5 +87,9 @@ export class TrackClock {
     this.timeline.reset();
     this.sender?.reset();
     this.#shift = Number.NaN;
+  }
+
+  #ticksOf(time: number): number {
+    return (time - this.#shift) * this.#clockRate;
   }
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../../shared/clock.js';
-import { parseRtpPacket, type RtpHeaderExtension } from '../../shared/rtp-packet.js';
+import { parseRtpPacket, type RtpHeaderExtension, type RtpPacket } from '../../shared/rtp-packet.js';
 import type { MediaDescription, MediaFormat } from '../../shared/session-description.js';
 import type { AccessUnit } from '../codec/access-unit.js';
 import type { TrackConfig } from '../codec/track-config.js';
@@ -68,6 +68,8 @@ export class TrackReceiver {
   /** The SSRC followed, and one that would replace it if it came twice in a row; null before the first packet. */
   #ssrc: number | null = null;
   #otherSsrc: number | null = null;
+  /** Packets missing before the next one of the format. */
+  #lost = 0;
   /** The track that this one is to be in step with. */
   reference: TrackReceiver | null = null;
   #packets = 0;
@@ -102,24 +104,22 @@ export class TrackReceiver {
   /** Takes an RTP packet; the session has told it from RTCP by its content. */
   onRtp(bytes: Uint8Array): void {
     const packet = parseRtpPacket(bytes);
-    // Geovision sends packets of payload type 50 that reuse the video's sequence numbers.
-    if (packet === null || packet.payloadType !== this.format.payloadType || !this.#follows(packet.ssrc)) {
-      this.#discarded++;
-      return;
-    }
-    const step = this.#sequence.push(packet.sequenceNumber);
-    if (typeof step === 'string') {
+    const step = packet !== null && this.#takes(packet) && this.#sequence.push(packet.sequenceNumber);
+    if (!step || typeof step === 'string') {
       this.#discarded++;
       return;
     }
     if (step.restarted) this.#restart();
+    this.#lost += step.lost;
+    if (packet.payloadType !== this.format.payloadType) return;
     this.#packets++;
     this.#bytes += bytes.length;
     const ticks = this.clock.timeline.unwrap(packet.timestamp);
     this.#reporter.onPacket(packet.ssrc, ticks, this.#time.now());
     if (!this.clock.isAnchored) this.#handlers.onFirstPacket(this, ticks);
     if (packet.extension !== null) this.#handlers.onExtension(this, packet.extension, ticks);
-    this.#depacketizer.push(packet, ticks, step.lost);
+    this.#depacketizer.push(packet, ticks, this.#lost);
+    this.#lost = 0;
   }
 
   /** Takes an RTCP packet. The first ones of all are read a moment later, when the code for that is there. */
@@ -178,24 +178,28 @@ export class TrackReceiver {
     };
   }
 
+  /**
+   * Whether a packet counts in the source's sequence: of the format that is received, or of another one of its medium (comfort
+   * noise, telephone events, error correction), which is passed over then. Geovision sends packets of payload type 50, which
+   * it did not announce, that reuse the video's sequence numbers.
+   */
+  #takes({ payloadType, ssrc }: RtpPacket): boolean {
+    if (payloadType === this.format.payloadType) return this.#follows(ssrc);
+    return ssrc === this.#ssrc && this.media.formats.some((format) => format.payloadType === payloadType);
+  }
+
   /** Some cameras send a wrong SSRC at the start; old live555 mixes in packets of a dead session. */
   #follows(ssrc: number): boolean {
-    if (ssrc === this.#ssrc) {
-      this.#otherSsrc = null;
-      return true;
-    }
-    if (this.#ssrc === null) {
-      this.#ssrc = ssrc;
-      return true;
-    }
-    if (ssrc !== this.#otherSsrc) {
-      this.#otherSsrc = ssrc;
-      return false;
+    if (this.#ssrc !== null && ssrc !== this.#ssrc) {
+      if (ssrc !== this.#otherSsrc) {
+        this.#otherSsrc = ssrc;
+        return false;
+      }
+      this.#sequence.reset();
+      this.#restart();
     }
     this.#ssrc = ssrc;
     this.#otherSsrc = null;
-    this.#sequence.reset();
-    this.#restart();
     return true;
   }
 

@@ -1,4 +1,4 @@
-import { serializeReceiverReport, serializeSourceDescription } from '../../shared/rtcp-writer.js';
+import { serializeReceiverCompound } from '../../shared/rtcp-writer.js';
 import type { Report } from './receiver-report.js';
 
 /**
@@ -8,13 +8,6 @@ import type { Report } from './receiver-report.js';
  * The second is there for when it is sent: the proxy sends it in answer to the next bytes from the camera, which must not
  * wait for their acknowledgement (`Upstream.writeReport`).
  */
-export function writeReport({ ssrc, cname, reports }: Report): Uint8Array[] {
-  const description = serializeSourceDescription({ chunks: [{ ssrc, cname }] });
-  return [reports, []].map((blocks) => {
-    const report = serializeReceiverReport({ ssrc, reports: blocks });
-    const compound = new Uint8Array(report.length + description.length);
-    compound.set(report);
-    compound.set(description, report.length);
-    return compound;
-  });
+export function writeReport(report: Report): Uint8Array[] {
+  return [report, { ...report, reports: [] }].map(serializeReceiverCompound);
 }

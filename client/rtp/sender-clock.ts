@@ -1,3 +1,5 @@
+import type { CaptureTime } from './capture-time.js';
+
 /**
  * RTCP sender reports (pairs of UTC and RTP time, RFC 3550, 6.4.1) → the UTC time of any RTP time of the source: when a
  * frame was taken, and, between two sources of one camera, what belongs together.
@@ -23,6 +25,8 @@ const MIN_DRIFT_SPAN_MS = 60_000;
 const MAX_DRIFT_MS = 10_000;
 /** The fastest that the map may slew, in milliseconds a millisecond: half a percent cannot be seen or heard. */
 const MAX_SLEW_RATE = 0.005;
+/** How much of what it remembers of the reports' disagreement is left after the next one. */
+const DISAGREEMENT_KEPT = 0.8;
 
 export class SenderClock {
   readonly #msPerTick: number;
@@ -35,6 +39,7 @@ export class SenderClock {
   #slewMs = 1;
   #witnesses = 0;
   #lastWitnessMs = 0;
+  #disagreementMs = 0;
 
   // The line of those that disagree.
   #otherTicks = 0;
@@ -98,6 +103,7 @@ export class SenderClock {
     const mapped = this.#map(ticks);
     if (Math.abs(utcMs - mapped) <= AGREEMENT_MS) {
       this.#anchor(utcMs, ticks, mapped - utcMs);
+      this.#disagreementMs = Math.max(Math.abs(mapped - utcMs), DISAGREEMENT_KEPT * this.#disagreementMs);
       if (arrivalMs - this.#lastWitnessMs >= WITNESS_INTERVAL_MS) {
         this.#witnesses++;
         this.#lastWitnessMs = arrivalMs;
@@ -114,6 +120,13 @@ export class SenderClock {
     return this.#witnesses === 0 ? null : this.#map(ticks);
   }
 
+  /** The same with how far it may be off: as far as the newest reports were, or, after the first one, as they may be. */
+  captureAt(ticks: number): CaptureTime | null {
+    const utc = this.utcOf(ticks);
+    const uncertainty = (this.isConfirmed ? this.#disagreementMs : AGREEMENT_MS) / 1000;
+    return utc === null ? null : { utc, source: 'sender-report', uncertainty };
+  }
+
   /** The RTP time (unwrapped ticks, fractional) of a UTC time; null before a report. Ignores a slew that is under way. */
   ticksOf(utcMs: number): number | null {
     return this.#witnesses === 0 ? null : this.#anchorTicks + (utcMs - this.#anchorUtc) / this.#msPerTick;
@@ -122,6 +135,7 @@ export class SenderClock {
   /** Forgets all reports: the source or its time line is another one. */
   reset(): void {
     this.#witnesses = 0;
+    this.#disagreementMs = 0;
     this.#otherWitnesses = 0;
     this.#firstArrivalMs = Number.NaN;
     this.#drift = null;
@@ -170,6 +184,7 @@ export class SenderClock {
     const needed = this.isConfirmed ? REPORTS_TO_OVERRULE : REPORTS_TO_OVERRULE_PROVISIONAL;
     if (this.#otherWitnesses < needed) return;
     this.#anchor(utcMs, ticks, 0);
+    this.#disagreementMs = Math.abs(utcMs - expected);
     this.#witnesses = this.#otherWitnesses;
     this.#lastWitnessMs = arrivalMs;
     this.#otherWitnesses = 0;

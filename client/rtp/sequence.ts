@@ -38,11 +38,8 @@ export class SequenceTracker {
   /** What would prove a restart, or null. */
   #restartAt: number | null = null;
 
-  // Counters that go on over restarts, for people.
+  /** Goes on over restarts, for people. */
   #lost = 0;
-  #duplicates = 0;
-  #late = 0;
-  #restarts = 0;
 
   /** @param sequenceNumber - 16 bits, unsigned, as in the RTP header */
   push(sequenceNumber: number): SequenceStep {
@@ -57,7 +54,6 @@ export class SequenceTracker {
     }
     if (step === 0) {
       this.#received++;
-      this.#duplicates++;
       return 'duplicate';
     }
     if (step < MAX_SEQUENCE_DROPOUT) {
@@ -67,11 +63,9 @@ export class SequenceTracker {
     }
     if (step > WRAP - MAX_SEQUENCE_MISORDER) {
       this.#received++;
-      this.#late++;
       return 'late';
     }
     if (sequenceNumber === this.#restartAt) {
-      this.#restarts++;
       this.#begin(sequenceNumber);
       return restart;
     }
@@ -104,18 +98,6 @@ export class SequenceTracker {
   /** Packets that were missing when a later one came, over all restarts. */
   get lost(): number {
     return this.#lost;
-  }
-
-  get duplicates(): number {
-    return this.#duplicates;
-  }
-
-  get late(): number {
-    return this.#late;
-  }
-
-  get restarts(): number {
-    return this.#restarts;
   }
 
   #begin(sequenceNumber: number): void {

@@ -15,7 +15,8 @@ import { looksLikeRtcp } from '../../shared/rtp-packet.js';
 export type Delivery = 'hold' | 'deliver' | 'drop';
 
 export interface InterleavedPacketHandlers {
-  onRtp(mediaIndex: number, bytes: Uint8Array): void;
+  /** @param wasHeld - it came before the reply to PLAY */
+  onRtp(mediaIndex: number, bytes: Uint8Array, wasHeld?: boolean): void;
   onRtcp(mediaIndex: number, bytes: Uint8Array): void;
 }
 
@@ -81,7 +82,7 @@ export class InterleavedChannels {
       this.stats.droppedPackets += held.length;
       return;
     }
-    for (const { mediaIndex, bytes } of held) this.#handOver(mediaIndex, bytes);
+    for (const { mediaIndex, bytes } of held) this.#handOver(mediaIndex, bytes, true);
   }
 
   get delivery(): Delivery {
@@ -118,10 +119,10 @@ export class InterleavedChannels {
     return this.#held.length < MAX_EARLY_PACKETS && this.#heldBytes + bytes.length <= MAX_EARLY_BYTES;
   }
 
-  #handOver(mediaIndex: number, bytes: Uint8Array): void {
+  #handOver(mediaIndex: number, bytes: Uint8Array, wasHeld?: boolean): void {
     if (this.#closed) return;
     // Some servers send RTCP on the RTP channel, or the reverse: the packet itself tells (RFC 5761, 4).
     if (looksLikeRtcp(bytes)) this.#handlers.onRtcp(mediaIndex, bytes);
-    else this.#handlers.onRtp(mediaIndex, bytes);
+    else this.#handlers.onRtp(mediaIndex, bytes, wasHeld);
   }
 }

@@ -51,8 +51,11 @@ export interface RtspSessionOptions {
 export interface RtspSessionHandlers {
   /** A new PLAY was accepted: packets before this call belong to what was played before, those after it to the result. */
   onPlay(result: PlayResult): void;
-  /** The packet may be held; nobody writes to it any more. */
-  onRtp(mediaIndex: number, bytes: Uint8Array): void;
+  /**
+   * The packet may be kept; nobody writes to it any more.
+   * @param wasHeld - it came before the reply to PLAY, which has been reported by now
+   */
+  onRtp(mediaIndex: number, bytes: Uint8Array, wasHeld?: boolean): void;
   onRtcp(mediaIndex: number, bytes: Uint8Array): void;
   /** The connection is over, once, after `connect` succeeded; null when `close` or `teardown` ended it. */
   onClose(error: StreamError | null): void;
@@ -90,8 +93,10 @@ export interface PlayOptions {
    * after a pause, where it was.
    */
   range?: string;
-  /** Rate of play, negative for backwards; by default the server's own, 1. */
-  scale?: number;
+  /** What else there is to say of how to play: Scale (RFC 2326, 12.34), or a recorder's Rate-Control. */
+  headers?: readonly (readonly [string, string])[];
+  /** While playing: what comes before the answer may belong to it, and is held. By default, it belongs to what was played. */
+  holds?: boolean;
   signal?: AbortSignal;
 }
 
@@ -203,10 +208,10 @@ export class RtspSession {
     this.#require('connect', 'idle');
     this.#state = 'connecting';
     try {
-      if (this.#tokens !== null) await this.#renewToken();
-      await this.#requester.open(signal);
+      // The connection is made at once: the token goes with the first request.
+      await Promise.all([this.#requester.open(signal), this.#renewToken()]);
     } catch (thrown) {
-      this.#state = 'closed';
+      this.close();
       throw thrown;
     }
     // Between the opening and here it may have been closed already: a proxy that refuses does so right then.
@@ -271,7 +276,7 @@ export class RtspSession {
    */
   async play(options: PlayOptions = {}): Promise<PlayResult> {
     this.#require('PLAY', 'ready', 'playing');
-    if (this.#channels.delivery === 'drop') this.#channels.delivery = 'hold';
+    if (options.holds || this.#channels.delivery === 'drop') this.#channels.delivery = 'hold';
     try {
       const outcome = this.#isPerMedium ? null : await this.#playAggregate(options);
       if (outcome !== null && 'result' in outcome) return outcome.result;
@@ -436,19 +441,17 @@ export class RtspSession {
     options: PlayOptions,
     onSuccess: (response: RtspResponse) => void,
   ): Promise<RtspResponse> {
-    const { signal, scale } = options;
+    const { signal, headers = [] } = options;
     const range = options.range ?? this.#defaultRange();
-    const scaleHeaders: [string, string][] = scale === undefined ? [] : [['Scale', formatScale(scale)]];
-    const rangeHeaders: [string, string][] = range === null ? [] : [['Range', range]];
     const response = await this.#exchange.send('PLAY', url, {
-      headers: [...scaleHeaders, ...rangeHeaders],
+      headers: range === null ? headers : [...headers, ['Range', range]],
       signal,
       onSuccess,
     });
     // Nobody asked for this Range, so none will do.
     const mayLeaveOutRange = options.range === undefined && range !== null;
     if (response.status !== INVALID_RANGE || !mayLeaveOutRange) return response;
-    return this.#exchange.send('PLAY', url, { headers: scaleHeaders, signal, onSuccess });
+    return this.#exchange.send('PLAY', url, { headers, signal, onSuccess });
   }
 
   /**
@@ -542,12 +545,6 @@ export class RtspSession {
 /** What a session description says of the media's time: of the whole, else of the first medium that has a range. */
 export function describedRange({ range, media }: SessionDescription): Range | null {
   return parseRange(range ?? media.find((medium) => medium.range !== null)?.range ?? '');
-}
-
-/** RFC 2326, 12.34: some servers want the decimal point. */
-function formatScale(scale: number): string {
-  const text = String(scale);
-  return text.includes('.') ? text : `${text}.0`;
 }
 
 async function loadRefusal(): Promise<typeof import('./refusal.js')> {

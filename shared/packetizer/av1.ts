@@ -2,7 +2,7 @@
  * AV1 temporal units → RTP packets (RTP Payload Format For AV1, version 1.0, section 4.4): up to three OBU elements a
  * packet, so that the aggregation header counts them and the last one needs no length; OBUs that do not fit are cut.
  */
-import { type Packetizer, type PacketizerOptions, PacketWriter } from './packetizer.js';
+import { BasePacketizer } from './packetizer.js';
 
 /** Bits of the aggregation header. */
 const CONTINUES = 0x80; // Z
@@ -19,21 +19,7 @@ const SEQUENCE_HEADER = 1;
 const TEMPORAL_DELIMITER = 2;
 const TILE_LIST = 8;
 
-export class Av1Packetizer implements Packetizer {
-  readonly #writer: PacketWriter;
-
-  constructor(options: PacketizerOptions) {
-    this.#writer = new PacketWriter(options);
-  }
-
-  get ssrc(): number {
-    return this.#writer.ssrc;
-  }
-
-  get sequenceNumber(): number {
-    return this.#writer.sequenceNumber;
-  }
-
+export class Av1Packetizer extends BasePacketizer {
   /** @param unit - OBUs, one or all those of a temporal unit, with or without their sizes; delimiters are left out */
   packetize(unit: Uint8Array | readonly Uint8Array[], rtpTimestamp: number): Uint8Array[] {
     const obus = (unit instanceof Uint8Array ? [unit] : unit)
@@ -45,12 +31,12 @@ export class Av1Packetizer implements Packetizer {
     if (first !== undefined && obus.some((obu) => typeOf(obu) === SEQUENCE_HEADER)) {
       first[0] = (first[0] ?? 0) | STARTS_SEQUENCE;
     }
-    return payloads.map((payload, index) => this.#writer.write(payload, rtpTimestamp, index === payloads.length - 1));
+    return this.writeAll(payloads, rtpTimestamp);
   }
 
   /** Packets filled one after the other, each an aggregation header and its elements. */
   #fill(obus: readonly Uint8Array[]): Uint8Array[][] {
-    const room = this.#writer.maxPayloadBytes - 1;
+    const room = this.maxPayloadBytes - 1;
     const lengthBytes = leb128(room).length;
     const payloads: Uint8Array[][] = [];
     let elements: Uint8Array[] = [];

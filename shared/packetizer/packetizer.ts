@@ -26,9 +26,9 @@ export interface PacketizerOptions {
 export const DEFAULT_PAYLOAD_BYTES = 1_400;
 
 /** Counts and writes the packets of one stream; what goes in them is the payload format's business. */
-export class PacketWriter {
+export abstract class BasePacketizer implements Packetizer {
   readonly ssrc: number;
-  readonly maxPayloadBytes: number;
+  protected readonly maxPayloadBytes: number;
   readonly #payloadType: number;
   #sequenceNumber: number;
 
@@ -44,7 +44,9 @@ export class PacketWriter {
     return this.#sequenceNumber;
   }
 
-  write(payload: readonly Uint8Array[], rtpTimestamp: number, marker: boolean): Uint8Array {
+  abstract packetize(unit: Uint8Array | readonly Uint8Array[], rtpTimestamp: number): Uint8Array[];
+
+  protected write(payload: readonly Uint8Array[], rtpTimestamp: number, marker: boolean): Uint8Array {
     const sequenceNumber = this.#sequenceNumber;
     this.#sequenceNumber = (sequenceNumber + 1) & 0xffff;
     return serializeRtpPacket({
@@ -56,15 +58,9 @@ export class PacketWriter {
       payload,
     });
   }
-}
 
-/** Parts of nearly equal size, so that no last one is tiny. */
-export function splitEvenly(bytes: Uint8Array, maxBytes: number): Uint8Array[] {
-  const count = Math.ceil(bytes.length / maxBytes);
-  const parts: Uint8Array[] = [];
-  for (let index = 0; index < count; index++) {
-    const start = Math.floor((index * bytes.length) / count);
-    parts.push(bytes.subarray(start, Math.floor(((index + 1) * bytes.length) / count)));
+  /** A packet for each payload, the last one with the marker. */
+  protected writeAll(payloads: readonly (readonly Uint8Array[])[], rtpTimestamp: number): Uint8Array[] {
+    return payloads.map((payload, index) => this.write(payload, rtpTimestamp, index === payloads.length - 1));
   }
-  return parts;
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type { ErrorCode } from '../../shared/errors.js';
 import { startBrowser, type TestBrowser, type TestPage } from '../support/browser.js';
 import { startGStreamerCamera } from '../support/gstreamer-camera.js';
@@ -314,29 +314,32 @@ test('a Content-Length that is larger than the body, and a close', { timeout: 30
   );
 });
 
-test('a Content-Length that is larger than the body, and silence', { timeout: 40_000 }, async () => {
-  await failing(
-    {
-      on: {
-        DESCRIBE: (request, { send }) =>
-          send(`RTSP/1.0 200 OK\r\nCSeq: ${request.headers.get('CSeq')}\r\nContent-Length: 5000\r\n\r\nv=0\r\n`),
+// Each takes a time-out, so they take it together.
+describe('a camera that falls silent', { concurrency: true }, () => {
+  test('a Content-Length that is larger than the body, and silence', { timeout: 40_000 }, async () => {
+    await failing(
+      {
+        on: {
+          DESCRIBE: (request, { send }) =>
+            send(`RTSP/1.0 200 OK\r\nCSeq: ${request.headers.get('CSeq')}\r\nContent-Length: 5000\r\n\r\nv=0\r\n`),
+        },
       },
-    },
-    { state: 'reconnecting', code: 'timeout', sentence: /DESCRIBE|answer/i },
-  );
-});
-
-for (const method of ['DESCRIBE', 'SETUP', 'PLAY']) {
-  test(`a camera that does not answer ${method}`, { timeout: 40_000 }, async () => {
-    await failing({ on: { [method]: () => {} } }, { state: 'reconnecting', code: 'timeout', sentence: /answer/i });
+      { state: 'reconnecting', code: 'timeout', sentence: /DESCRIBE|answer/i },
+    );
   });
-}
 
-test('a camera that plays without sending anything', { timeout: 40_000 }, async () => {
-  await failing(
-    { on: { PLAY: (request, connection) => connection.reply(request, {}) } },
-    { state: 'reconnecting', code: 'no-data', sentence: /sent nothing/ },
-  );
+  for (const method of ['DESCRIBE', 'SETUP', 'PLAY']) {
+    test(`a camera that does not answer ${method}`, { timeout: 40_000 }, async () => {
+      await failing({ on: { [method]: () => {} } }, { state: 'reconnecting', code: 'timeout', sentence: /answer/i });
+    });
+  }
+
+  test('a camera that plays without sending anything', { timeout: 40_000 }, async () => {
+    await failing(
+      { on: { PLAY: (request, connection) => connection.reply(request, {}) } },
+      { state: 'reconnecting', code: 'no-data', sentence: /sent nothing/ },
+    );
+  });
 });
 
 // A connection that ends.
@@ -454,4 +457,55 @@ test('a named camera where nobody listens', { timeout: 30_000 }, async () => {
   await expectFailure(tab, { state: 'reconnecting', code: 'camera-refused', sentence: /refused/i });
   await tab.close();
   await proxy.stop();
+});
+
+/** A camera that says that it is elsewhere now. */
+const movedTo = (location: () => string): ScriptedCameraOptions => ({
+  on: {
+    DESCRIBE: (request, connection) => connection.reply(request, { status: 302, headers: { Location: location() } }),
+  },
+});
+
+test('a camera that has moved is followed, with its credentials on the same host alone', {
+  timeout: 60_000,
+}, async (t) => {
+  const demanding: ScriptedCameraOptions = {
+    on: {
+      DESCRIBE: (request, connection) => {
+        if (request.headers.get('Authorization') !== null) connection.answer(request);
+        else connection.reply(request, { status: 401, headers: { 'WWW-Authenticate': 'Basic realm="cam"' } });
+      },
+    },
+  };
+  const there = await startScriptedCamera(demanding);
+  const here = await startScriptedCamera(movedTo(() => there.url()));
+  const proxy = await startProxy({
+    args: ['--allow', '127.0.0.1', '--allow', 'localhost', '--allow-origin', pages.origin],
+  });
+  t.after(async () => {
+    await Promise.all([there.stop(), here.stop(), proxy.stop()]);
+  });
+  const attributes = 'username="viewer" password="secret"';
+  const followed = await openPlayer(`src="${here.url()}" ${attributes}`, proxy);
+  await waitForFrames(followed.page, 5);
+  await followed.close();
+  const before = there.connections.length;
+  const elsewhere = await openPlayer(`src="rtsp://localhost:${here.port}/live" ${attributes}`, proxy);
+  await expectFailure(elsewhere, { state: 'error', code: 'unauthorized', sentence: /password/i });
+  const asked = there.connections.slice(before).flatMap(({ requests }) => requests);
+  assert.ok(asked.length > 0 && asked.every(({ headers }) => headers.get('Authorization') === null));
+  await elsewhere.close();
+});
+
+test('cameras that send each other the viewer in a circle', { timeout: 60_000 }, async (t) => {
+  const cameras: ScriptedCamera[] = [];
+  for (const next of [1, 0]) cameras.push(await startScriptedCamera(movedTo(() => cameras[next]?.url() ?? '')));
+  t.after(async () => {
+    await Promise.all(cameras.map((camera) => camera.stop()));
+  });
+  const tab = await openPlayer(`src="${cameras[0]?.url()}"`);
+  await waitForState(tab.page, ['error'], 15_000);
+  assert.equal((await readPlayer(tab.page)).error?.code, 'redirected');
+  assert.equal(cameras.flatMap(({ connections }) => connections).length, 4);
+  await tab.close();
 });

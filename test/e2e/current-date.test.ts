@@ -48,7 +48,7 @@ for (const [index, [kind, tracks]] of kinds.entries()) {
     );
     const { page, close } = await browser.open(`${pages.origin}/page`);
     assert.equal(await waitForState(page, ['playing', 'error']), 'playing');
-    const errors = await page.$eval(
+    const { errors, stats } = await page.$eval(
       'rtsp-player',
       async (node, seconds) => {
         const player = node as RtspPlayerElement;
@@ -63,7 +63,7 @@ for (const [index, [kind, tracks]] of kinds.entries()) {
           const painted = video === null ? null : read(video);
           if (painted !== null && currentDate !== null) found.push(currentDate.getTime() - painted);
         }
-        return found;
+        return { errors: found, stats: player.getStats() };
       },
       SECONDS,
     );
@@ -73,6 +73,9 @@ for (const [index, [kind, tracks]] of kinds.entries()) {
     const told = `p50 ${at(0.5).toFixed(1)}, p95 ${at(0.95).toFixed(1)}, most ${at(1).toFixed(1)} ms of ${sizes.length} frames`;
     assert.ok(sizes.length > SECONDS * 15, told);
     assert.ok(at(0.95) <= FRAME_MS + 10, told);
+    assert.equal(stats?.dateSource, 'sender-report');
+    const uncertainty = stats.dateUncertainty ?? Number.NaN;
+    assert.ok(uncertainty >= 0 && uncertainty <= 0.5, `${uncertainty} s`);
     if (process.env.CURRENT_DATE_SECONDS !== undefined) process.stdout.write(`${kind}: ${told}\n`);
   });
 }

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Page } from 'puppeteer-core';
 import type { RtspPlayerElement } from '../../client/element/rtsp-player.js';
+import { parseRange } from '../../client/rtsp/headers.js';
+import type { RtspRequest } from '../../shared/rtsp-message.js';
 import { startBrowser, type TestBrowser, type TestPage } from '../support/browser.js';
 import { keeper } from '../support/keeper.js';
-import { FILM_BITS, makeNumberedClip, readFilmFrame } from '../support/numbered-film.js';
+import { makeNumberedClip } from '../support/numbered-film.js';
 import { htmlPage, type PageServer, startPageServer } from '../support/page-server.js';
 import { waitForState } from '../support/player-page.js';
 import { type ProxyProcess, startProxy } from '../support/proxy.js';
+import { look, type OnScreen, paceOf, prepareFilmPage, seekTo, setRate, watch } from '../support/recorder-page.js';
 import { type Recording, startReplayCamera, takenAt } from '../support/replay-camera.js';
 import type { ScriptedCamera } from '../support/scripted-camera.js';
 
@@ -35,6 +38,8 @@ before(
       ['gap', { ...recording, gap: GAP }],
       ['denies', { ...recording, deniesReplay: true }],
       ['silent', { ...recording, saysRange: false }],
+      ['paced', { ...recording, keepsPace: true, isSilentOnScale: true }],
+      ['forwards', { ...recording, onlyForwards: true }],
     ];
     for (const [name, kind] of kinds) cameras.set(name, await keep(startReplayCamera(kind)));
     pages = await keep(startPageServer());
@@ -50,47 +55,8 @@ async function open(name: string, wanted = ''): Promise<TestPage> {
   const player = `<rtsp-player src="${name}" recording="${wanted}" autoplay muted controls></rtsp-player>`;
   pages.set(path, htmlPage(player, [`${proxy.origin}/rtsp-player.js`]));
   const tab = await browser.open(`${pages.origin}${path}`);
-  await tab.page.evaluate(`window.readFilmFrame = ${readFilmFrame.toString()}`);
+  await prepareFilmPage(tab.page);
   return tab;
-}
-
-interface OnScreen {
-  /** By its pixels. */
-  frame: number;
-  /** `currentDate`, milliseconds since 1970. */
-  date: number | null;
-  position: number;
-}
-
-/** What is on screen when a frame has been presented `count` times more. */
-function look(page: Page, count = 1): Promise<OnScreen> {
-  return page.$eval(
-    'rtsp-player',
-    async (node, bits, frames) => {
-      const player = node as RtspPlayerElement;
-      const read = (globalThis as unknown as { readFilmFrame: typeof readFilmFrame }).readFilmFrame;
-      for (let index = 0; index < frames; index++) {
-        await new Promise((resolve) => player.requestVideoFrameCallback(resolve));
-      }
-      const date = player.currentDate?.getTime() ?? null;
-      return { frame: read(player.video as HTMLVideoElement, bits), date, position: player.currentTime };
-    },
-    FILM_BITS,
-    count,
-  );
-}
-
-function seekTo(page: Page, utc: number): Promise<void> {
-  return page.$eval(
-    'rtsp-player',
-    async (node, time) => {
-      const player = node as RtspPlayerElement;
-      const seeked = new Promise((resolve) => player.addEventListener('seeked', resolve, { once: true }));
-      player.seekTo(new Date(time));
-      await seeked;
-    },
-    utc,
-  );
 }
 
 function rangeOf(page: Page): Promise<{ start: number; end: number; duration: number } | null> {
@@ -100,9 +66,9 @@ function rangeOf(page: Page): Promise<{ start: number; end: number; duration: nu
   });
 }
 
-function assertDated({ frame, date }: OnScreen, kind: Recording): void {
+function assertDated({ frame, date }: OnScreen, kind: Recording, tolerance = FRAME_MS): void {
   const error = Math.abs((date ?? 0) - takenAt(kind, frame));
-  assert.ok(error <= FRAME_MS + 10, `frame ${frame} is dated ${error} ms off`);
+  assert.ok(error <= tolerance + 10, `frame ${frame} is dated ${error} ms off`);
 }
 
 test('a recording has its own times, and is sought by them', { timeout: 60_000 }, async () => {
@@ -171,6 +137,113 @@ test('a recorder that denies its replay is asked without the requirement', { tim
       ?.connections.at(-1)
       ?.requests.filter(({ method }) => method === 'DESCRIBE') ?? [];
   assert.deepEqual(described.map(({ headers }) => headers.get('Require')).slice(-2), ['onvif-replay', null]);
+});
+
+function requestsOf(name: string): RtspRequest[] {
+  return [...(cameras.get(name)?.connections.at(-1)?.requests ?? [])];
+}
+
+for (const name of ['plain', 'paced', 'gap']) {
+  test(`${name}: plays backwards to the start, and forwards again from there`, { timeout: 90_000 }, async () => {
+    const kind = name === 'gap' ? { ...recording, gap: GAP } : recording;
+    const { page } = await open(name);
+    assert.equal(await waitForState(page, ['playing', 'error']), 'playing');
+    await seekTo(page, takenAt(kind, 13 * FRAME_RATE));
+    assert.equal(await setRate(page, -2), -2);
+    const shown = await watch(page, () => false);
+    assert.ok(shown.length >= 10, `${shown.length} frames`);
+    for (const [index, picture] of shown.entries()) {
+      assertDated(picture, kind);
+      assert.equal(picture.frame % FRAME_RATE, 0, 'key frames alone');
+      const before = shown[index - 1];
+      if (before !== undefined) assert.ok(picture.frame <= before.frame && picture.position < before.position);
+      assert.ok(Math.abs(STARTS_AT + 1_000 * picture.position - (picture.date ?? 0)) < 1_100, `${picture.position}`);
+    }
+    assert.ok((shown.at(-1)?.frame ?? 99) === 0, `the last one was ${shown.at(-1)?.frame}`);
+    if (name !== 'gap') assert.ok(Math.abs(paceOf(shown) + 2) < 0.5, `pace ${paceOf(shown)}`);
+    const end = await page.$eval('rtsp-player', (node) => {
+      const { ended, state, currentTime } = node as RtspPlayerElement;
+      return { ended, state, currentTime };
+    });
+    assert.deepEqual(end, { ended: true, state: 'ended', currentTime: 0 });
+    await page.$eval('rtsp-player', (node) => (node as RtspPlayerElement).play());
+    const again = await look(page, 5);
+    assertDated(again, kind);
+    assert.ok(again.frame < 2 * FRAME_RATE, `frame ${again.frame}`);
+    assert.equal(await page.$eval('rtsp-player', (node) => (node as RtspPlayerElement).playbackRate), 1);
+  });
+}
+
+test('backwards it is asked for piece by piece, without rate control', { timeout: 60_000 }, async () => {
+  const { page } = await open('plain');
+  assert.equal(await waitForState(page, ['playing', 'error']), 'playing');
+  await seekTo(page, STARTS_AT + 20_000);
+  const before = requestsOf('plain').length;
+  await setRate(page, -1);
+  await watch(page, ({ frame }) => frame <= 13 * FRAME_RATE);
+  const asked = requestsOf('plain')
+    .slice(before)
+    .filter(({ method }) => method === 'PLAY');
+  assert.ok(asked.length >= 2, `${asked.length} requests`);
+  for (const { headers } of asked) {
+    const [scale, control, frames, immediate] = ['Scale', 'Rate-Control', 'Frames', 'Immediate'].map((name) =>
+      headers.get(name),
+    );
+    assert.deepEqual(
+      { scale, control, frames, immediate },
+      {
+        scale: '-1.0',
+        control: 'no',
+        frames: 'intra',
+        immediate: 'yes',
+      },
+    );
+    const range = parseRange(headers.get('Range') ?? '');
+    assert.ok(range?.unit === 'clock' && range.start !== null && range.end !== null);
+    assert.equal(range.start - range.end, 5_000);
+  }
+  // Forwards again, from where it was.
+  assert.equal(await setRate(page, 1), 1);
+  const shown = await watch(page, ({ frame }) => frame > 15 * FRAME_RATE);
+  for (const picture of shown) assertDated(picture, recording);
+  assert.ok((shown[0]?.frame ?? 0) <= 13.5 * FRAME_RATE, `frame ${shown[0]?.frame}`);
+  assert.ok(new Set(shown.map(({ frame }) => frame)).size > 30, 'every frame again');
+});
+
+test('it winds: every frame while the browser can, then fewer and fewer key frames', { timeout: 60_000 }, async () => {
+  const { page } = await open('plain');
+  assert.equal(await waitForState(page, ['playing', 'error']), 'playing');
+  await seekTo(page, STARTS_AT);
+  assert.equal(await setRate(page, 4), 4);
+  const fast = await watch(page, ({ frame }) => frame > 18 * FRAME_RATE);
+  for (const picture of fast) assertDated(picture, recording, 4 * FRAME_MS);
+  assert.ok(Math.abs(paceOf(fast) - 4) < 0.8, `pace ${paceOf(fast)}`);
+  assert.ok(
+    fast.some(({ frame }) => frame % FRAME_RATE > 0),
+    'more than key frames',
+  );
+  await seekTo(page, STARTS_AT);
+  assert.equal(await setRate(page, 16), 16);
+  const faster = await watch(page, ({ frame }) => frame > 24 * FRAME_RATE);
+  for (const picture of faster) assert.equal(picture.frame % (2 * FRAME_RATE), 0, `frame ${picture.frame}`);
+  assert.deepEqual(
+    requestsOf('plain')
+      .filter(({ headers }) => headers.get('Rate-Control') === 'no')
+      .map(({ headers }) => headers.get('Frames'))
+      .filter((frames, index, all) => frames !== all[index - 1]),
+    [null, 'intra/2000'],
+  );
+  assert.equal(await setRate(page, 1), 1);
+});
+
+test('a recorder that goes forwards only is played so, and the page is told', { timeout: 60_000 }, async () => {
+  const { page } = await open('forwards');
+  assert.equal(await waitForState(page, ['playing', 'error']), 'playing');
+  await seekTo(page, STARTS_AT + 10_000);
+  assert.equal(await setRate(page, -1), 1);
+  const shown = await watch(page, ({ frame }) => frame > 12 * FRAME_RATE);
+  for (const picture of shown) assertDated(picture, recording);
+  assert.ok((shown[0]?.frame ?? 0) >= 10 * FRAME_RATE, `frame ${shown[0]?.frame}`);
 });
 
 test('the page says which part it wants', { timeout: 60_000 }, async () => {

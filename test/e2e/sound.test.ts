@@ -15,6 +15,7 @@ const sounds: { name: string; audio: LiveAudio; codec: string }[] = [
   { name: 'aac', audio: {}, codec: 'mp4a.40.2' },
   { name: 'pcmu', audio: { codec: 'pcmu', sampleRate: 8_000, channels: 1 }, codec: 'flac' },
   { name: 'pcma', audio: { codec: 'pcma', sampleRate: 8_000, channels: 1 }, codec: 'flac' },
+  { name: 'l8', audio: { codec: 'l8', sampleRate: 8_000, channels: 1 }, codec: 'flac' },
   { name: 'l16', audio: { codec: 'l16', sampleRate: 44_100, channels: 2 }, codec: 'flac' },
   { name: 'g722', audio: { codec: 'g722', sampleRate: 16_000, channels: 1, bitrate: 64_000 }, codec: 'flac' },
   { name: 'g726', audio: { codec: 'g726', sampleRate: 8_000, channels: 1, bitrate: 32_000 }, codec: 'flac' },

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'puppeteer-core';
 import type { RtspPlayerElement } from '../../client/element/rtsp-player.js';
 import { startBrowser, type TestBrowser, type TestPage } from '../support/browser.js';
-import { type Mount, startGStreamerCamera } from '../support/gstreamer-camera.js';
+import { type GStreamerCamera, type Mount, startGStreamerCamera } from '../support/gstreamer-camera.js';
 import { keeper } from '../support/keeper.js';
 import type { MediaFile } from '../support/media-file.js';
 import { FILM_BITS, makeNumberedFilm, readFilmFrame } from '../support/numbered-film.js';
@@ -20,6 +20,7 @@ const FRAME_RATE = 25;
 const FRAME_S = 1 / FRAME_RATE + 0.002;
 
 const keep = keeper(after);
+let camera: GStreamerCamera;
 let browser: TestBrowser;
 let pages: PageServer;
 let proxy: ProxyProcess;
@@ -36,7 +37,7 @@ before(
       path,
       file: { path: film.path, tracks: ['video', 'audio'] },
     });
-    const camera = await keep(
+    camera = await keep(
       startGStreamerCamera({
         mounts: [mount('/plain', plain), mount('/reordered', reordered), mount('/short', short)],
       }),
@@ -130,12 +131,15 @@ function pageSeek(page: Page, position: number): Promise<OnScreen & { events: st
       const player = node as RtspPlayerElement;
       const read = (globalThis as unknown as { readFilmFrame: typeof readFilmFrame }).readFilmFrame;
       const events: string[] = [];
-      for (const type of ['seeking', 'seeked']) player.addEventListener(type, () => events.push(type));
+      const listening = new AbortController();
+      const { signal } = listening;
+      for (const type of ['seeking', 'seeked']) player.addEventListener(type, () => events.push(type), { signal });
       // Of an earlier seek there may be one on its way.
       const isThere = () => !player.seeking && Math.abs(player.currentTime - target) < 2;
       player.currentTime = target;
       do await new Promise((resolve) => player.addEventListener('seeked', resolve, { once: true }));
       while (!isThere());
+      listening.abort();
       return new Promise<OnScreen & { events: string[] }>((resolve) => {
         const look = () => {
           const video = player.video as HTMLVideoElement;
@@ -149,6 +153,22 @@ function pageSeek(page: Page, position: number): Promise<OnScreen & { events: st
     position,
     FILM_BITS,
   );
+}
+
+interface HeldObjects {
+  listeners: number;
+  nodes: number;
+  /** To the camera, since it was started. */
+  connections: number;
+}
+
+/** What would grow with each seek if it were not let go of. */
+async function heldObjects(page: Page): Promise<HeldObjects> {
+  const client = await page.createCDPSession();
+  await client.send('HeapProfiler.collectGarbage');
+  const { JSEventListeners: listeners = Number.NaN, Nodes: nodes = Number.NaN } = await page.metrics();
+  await client.detach();
+  return { listeners, nodes, connections: camera.events.filter(({ event }) => event === 'connected').length };
 }
 
 function assertSame({ time, frame }: OnScreen): void {
@@ -174,7 +194,10 @@ for (const name of ['plain', 'reordered']) {
     const tab = await open(name);
     await waitForState(tab.page, ['playing']);
     let state = 7;
+    let held = await heldObjects(tab.page);
     for (let count = 0; count < 25; count++) {
+      // By then everything was loaded and used once.
+      if (count === 5) held = await heldObjects(tab.page);
       state = (state * 48_271) % 0x7fffffff;
       const target = 1 + (state / 0x7fffffff) * (SECONDS - 5);
       const found = await seek(tab.page, target);
@@ -184,25 +207,33 @@ for (const name of ['plain', 'reordered']) {
       assert.ok(found.events.includes('seeking'));
       assertSame(await nextFrame(tab.page));
     }
+    const { listeners, nodes, connections } = await heldObjects(tab.page);
+    assert.ok(
+      listeners < held.listeners + 15 && nodes < held.nodes + 15,
+      `${listeners}, ${nodes} after ${JSON.stringify(held)}`,
+    );
+    assert.equal(connections, held.connections);
     assert.deepEqual(tab.errors, []);
     await tab.close();
   });
 }
 
-test('seeks to a place between two key frames, where the server sends what leads up to it', {
-  timeout: 60_000,
-}, async () => {
-  const tab = await open('plain');
-  await waitForState(tab.page, ['playing']);
-  await tab.page.$eval('rtsp-player', (node) => (node as RtspPlayerElement).pause());
-  for (const target of [27.0004, 15.006, 8.0002]) {
-    // Behind a key frame of the picture, but not of the sound: the server names the time of a sound packet before.
-    const found = await seek(tab.page, target);
-    assertSame(found);
-    assert.ok(Math.abs(found.time - target) < 1.1, `${found.time} for ${target}`);
-  }
-  await tab.close();
-});
+for (const name of ['plain', 'reordered']) {
+  test(`${name}: seeks to a place between two key frames, where the server sends what leads up to it`, {
+    timeout: 60_000,
+  }, async () => {
+    const tab = await open(name);
+    await waitForState(tab.page, ['playing']);
+    await tab.page.$eval('rtsp-player', (node) => (node as RtspPlayerElement).pause());
+    for (const target of [27.0004, 15.006, 8.0002]) {
+      // Behind a key frame of the picture, but not of the sound: the server names the time of a sound packet before.
+      const found = await seek(tab.page, target);
+      assertSame(found);
+      assert.ok(Math.abs(found.time - target) < 1.1, `${found.time} for ${target}`);
+    }
+    await tab.close();
+  });
+}
 
 test('seeks that pile up end at the last one', { timeout: 60_000 }, async () => {
   const tab = await open('plain');
@@ -309,6 +340,32 @@ test('plays twice as fast', { timeout: 60_000 }, async () => {
   assert.equal(pace.rate, 2);
   assert.ok(pace.pace > 1.6 && pace.pace < 2.2, `${pace.pace}`);
   assertSame(await nextFrame(page));
+  assert.deepEqual(tab.errors, []);
+  await tab.close();
+});
+
+test('plays backwards, since the server says that it does', {
+  timeout: 60_000,
+}, async () => {
+  const tab = await open('plain');
+  const { page } = tab;
+  await waitForState(page, ['playing']);
+  await seek(page, 20.5);
+  const rate = await page.$eval('rtsp-player', async (node) => {
+    const player = node as RtspPlayerElement;
+    const changed = new Promise((resolve) => player.addEventListener('ratechange', resolve, { once: true }));
+    player.playbackRate = -1;
+    await changed;
+    return player.playbackRate;
+  });
+  const positions: number[] = [];
+  while (positions.length < 25) {
+    await nextFrame(page);
+    positions.push(await page.$eval('rtsp-player', (node) => (node as RtspPlayerElement).currentTime));
+  }
+  const step = (positions.at(-1) ?? 0) - (positions[0] ?? 0);
+  assert.equal(rate, -1);
+  assert.ok(step < -1, positions.join(' '));
   assert.deepEqual(tab.errors, []);
   await tab.close();
 });

@@ -3,7 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import type { RtspPlayerElement } from '../../client/element/rtsp-player.js';
 import { Av1Packetizer } from '../../shared/packetizer/av1.js';
+import { H264Packetizer } from '../../shared/packetizer/h264.js';
 import { H265Packetizer } from '../../shared/packetizer/h265.js';
 import { readAccessUnits, readTemporalUnits } from '../client/fmp4/encoded-media.js';
 import { startBrowser, type TestBrowser } from '../support/browser.js';
@@ -35,10 +37,14 @@ before(
 after(() => rm(folder, { recursive: true, force: true }));
 
 /** Two seconds of a moving picture, a key frame a second. */
-async function encode(name: string, ...options: readonly string[]): Promise<string> {
+function encode(name: string, ...options: readonly string[]): Promise<string> {
+  return encodeAt('320x180', name, ...options);
+}
+
+async function encodeAt(size: string, name: string, ...options: readonly string[]): Promise<string> {
   const path = join(folder, name);
   await runProgram('ffmpeg', [
-    ...['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=25:duration=2', '-pix_fmt', 'yuv420p'],
+    ...['-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=${size}:rate=25:duration=2`, '-pix_fmt', 'yuv420p'],
     ...[...options, path],
   ]);
   return path;
@@ -50,14 +56,15 @@ function description(encodingName: string): string {
 }
 
 async function openPlayer(encodingName: string, media: ScriptedMedia) {
-  const camera = await keep(startScriptedCamera({ media, sdp: description(encodingName) }));
+  const camera = await keep(startScriptedCamera({ media, sdp: description(encodingName.replace(/-.*/, '')) }));
   const player = `<rtsp-player src="${camera.url()}" autoplay muted controls></rtsp-player>`;
   pages.set(`/${encodingName}`, htmlPage(player, [`${proxy.origin}/rtsp-player.js`]));
   return browser.open(`${pages.origin}/${encodingName}`);
 }
 
+const realTime = ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-g', '25', '-lag-in-frames', '0'];
+
 test('AV1 plays', { timeout: 60_000 }, async () => {
-  const realTime = ['-c:v', 'libaom-av1', '-usage', 'realtime', '-cpu-used', '8', '-g', '25', '-lag-in-frames', '0'];
   const accessUnits = await readTemporalUnits(await encode('clip.obu', ...realTime));
   const tab = await openPlayer('AV1', { accessUnits, frameRate: 25, Packetizer: Av1Packetizer });
   await waitForState(tab.page, ['playing']);
@@ -86,3 +93,53 @@ test('H.265 plays where the browser has it, and is named where it has not', { ti
   }
   await tab.close();
 });
+
+/** Two seconds of one size and profile, and two of another. */
+const changing = [
+  {
+    encodingName: 'H264',
+    Packetizer: H264Packetizer,
+    async read(size: string, index: number) {
+      const profile = ['-profile:v', index === 0 ? 'baseline' : 'high', '-preset', 'ultrafast', '-tune', 'zerolatency'];
+      const options = ['-c:v', 'libx264', ...profile, '-g', '25', '-bsf:v', 'h264_metadata=aud=insert'];
+      const path = await encodeAt(size, `${size}.h264`, ...options);
+      return readAccessUnits(path, (nalUnit) => ((nalUnit[0] ?? 0) & 0x1f) === 9);
+    },
+  },
+  {
+    encodingName: 'AV1',
+    Packetizer: Av1Packetizer,
+    read: async (size: string) => readTemporalUnits(await encodeAt(size, `${size}.obu`, ...realTime)),
+  },
+];
+
+for (const { encodingName, Packetizer, read } of changing) {
+  test(`${encodingName}: another size and profile in mid-stream, and back`, { timeout: 60_000 }, async () => {
+    const parts = await Promise.all(['320x180', '640x480'].map(read));
+    const tab = await openPlayer(`${encodingName}-of-two-sizes`, {
+      accessUnits: parts.flat(),
+      frameRate: 25,
+      Packetizer,
+    });
+    await waitForState(tab.page, ['playing']);
+    const seen = await tab.page.$eval('rtsp-player', (node) => {
+      const player = node as RtspPlayerElement;
+      const states: string[] = [];
+      const sizes: string[] = [];
+      player.addEventListener('statechange', () => states.push(player.state));
+      return new Promise<{ states: string[]; sizes: string[]; dropped: number | undefined }>((resolve) => {
+        player.addEventListener('resize', () => {
+          sizes.push(`${player.videoWidth}x${player.videoHeight}`);
+          // The whole loop: two seconds of each.
+          if (sizes.length === 3) resolve({ states, sizes, dropped: player.getStats()?.video?.framesDropped });
+        });
+      });
+    });
+    const first = seen.sizes[0];
+    const other = first === '320x180' ? '640x480' : '320x180';
+    assert.deepEqual(seen, { states: [], sizes: [first, other, first], dropped: 0 });
+    await waitForFrames(tab.page, 25);
+    assert.deepEqual(tab.errors, []);
+    await tab.close();
+  });
+}

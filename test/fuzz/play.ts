@@ -5,6 +5,7 @@ import { Mp4SegmentWriter } from '../../client/fmp4/segment-writer.js';
 import { MediaPosition } from '../../client/player/media-position.js';
 import type { MediaRange } from '../../client/player/media-range.js';
 import { Mp4Recorder } from '../../client/player/mp4-recorder.js';
+import { paceOf } from '../../client/player/pace.js';
 import { Receiver } from '../../client/player/receiver.js';
 import type { TrackReceiver } from '../../client/player/track-receiver.js';
 import type { ByteTransport, ByteTransportHandlers } from '../../client/transport/byte-transport.js';
@@ -188,7 +189,7 @@ class Stage {
   #onDescription(range: MediaRange | null): Promise<MediaPosition> | undefined {
     this.#event(`range ${range?.start} ${range?.end}`);
     if (this.#mode !== 'stored') return undefined;
-    this.#position = new MediaPosition(range ?? { start: 0, end: 60, utc: null }, null);
+    this.#position = new MediaPosition(range ?? { start: 0, end: 60, utc: null, counts: 'npt' }, null);
     return Promise.resolve(this.#position);
   }
 
@@ -204,8 +205,8 @@ class Stage {
       else if (action === 'parameter') this.#watch(action, receiver.session.getParameter(['position']));
       else if (action === 'teardown') this.#watch(action, receiver.teardown());
       else {
-        this.#position?.ask(12.5);
-        this.#watch(action, receiver.play(undefined, 2));
+        this.#position?.ask(12.5, paceOf(2, false));
+        this.#watch(action, receiver.play());
       }
     });
   }

@@ -7,6 +7,7 @@ import {
   type CameraReply,
   type CameraScript,
   healthy,
+  isAcknowledgement,
   sdp,
   startCamera,
   startTestProxy,
@@ -138,8 +139,9 @@ describe('a named camera', () => {
     viewer.send(serializeInterleaved(9, report));
     viewer.send(serializeInterleaved(1, Uint8Array.of(0x80, 96, 0, 1)));
     viewer.send(serializeInterleaved(3, report));
-    await until(() => connection.frames.length > 0, 'The report');
-    assert.deepEqual(connection.frames, [{ channel: 3, payload: report }]);
+    const reports = () => connection.frames.filter((frame) => !isAcknowledgement(frame));
+    await until(() => reports().length > 0, 'The report');
+    assert.deepEqual(reports(), [{ channel: 3, payload: report }]);
     assert.equal(proxy.proxy.stats().rejectedFrames, 3);
     await stop();
   });
@@ -149,22 +151,59 @@ describe('a named camera', () => {
     await viewer.play('front', 2);
     const connection = camera.connections[0];
     assert.ok(connection);
+    const passed = () => connection.frames.filter((frame) => !isAcknowledgement(frame));
     const reports = [1, 2, 3, 4].map((ssrc) => Uint8Array.of(0x80, 201, 0, 1, 0, 0, 0, ssrc));
     const sendReport = (index: number): void => viewer.send(serializeInterleaved(3, reports[index] as Uint8Array));
     sendReport(0);
     sendReport(1);
-    await until(() => connection.frames.length === 1, 'The first report');
+    await until(() => passed().length === 1, 'The first report');
     sendReport(2);
-    await until(() => connection.frames.length === 2, 'The second, since a third came');
+    await until(() => passed().length === 2, 'The second, since a third came');
     connection.sendFrame(0, Uint8Array.of(0x80, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0x65));
-    await until(() => connection.frames.length === 3, 'The third, in answer to a frame');
+    await until(() => passed().length === 3, 'The third, in answer to a frame');
     sendReport(3);
     sendReport(0);
     await viewer.request('GET_PARAMETER', 'rtsp://front/');
     assert.deepEqual(
-      connection.frames.map(({ payload }) => payload),
+      passed().map(({ payload }) => payload),
       [...reports, reports[0]],
     );
+    await stop();
+  });
+
+  test('what comes after PLAY is answered by empty reports, up to the end of the first frame of the video', async () => {
+    const { camera, viewer, stop } = await start();
+    await viewer.play('front', 2);
+    const connection = camera.connections[0];
+    assert.ok(connection);
+    const answers = () => connection.frames.filter(isAcknowledgement);
+    await until(() => answers().length === 1, 'The answer to PLAY');
+    const packet = (marker: number) => Uint8Array.of(0x80, marker | 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0x65);
+    connection.sendFrame(0, packet(0));
+    await until(() => answers().length === 2, 'The answer to the first packet');
+    // Packets of sound have the marker as well.
+    connection.sendFrame(2, packet(0x80));
+    await until(() => answers().length === 3, 'The answer to sound');
+    connection.sendFrame(0, packet(0x80));
+    await until(() => viewer.frames.length === 3, 'The end of the frame');
+    connection.sendFrame(0, packet(0));
+    await until(() => viewer.frames.length === 4, 'The next frame');
+    await viewer.request('GET_PARAMETER', 'rtsp://front/');
+    assert.equal(answers().length, 3);
+    await stop();
+  });
+
+  test('a first frame in many pieces is not answered for ever', async () => {
+    const { camera, viewer, stop } = await start();
+    await viewer.play('front', 1);
+    const connection = camera.connections[0];
+    assert.ok(connection);
+    for (let count = 1; count <= 12; count++) {
+      connection.sendFrame(0, Uint8Array.of(0x80, 96, 0, count, 0, 0, 0, 1, 0, 0, 0, 1, 0x65));
+      await until(() => viewer.frames.length === count, 'A packet');
+    }
+    await viewer.request('GET_PARAMETER', 'rtsp://front/');
+    assert.equal(connection.frames.filter(isAcknowledgement).length, 8);
     await stop();
   });
 

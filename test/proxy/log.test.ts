@@ -7,8 +7,21 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createLogger } from '../../proxy/log.js';
 import { toFile, toStream } from '../../proxy/log-destination.js';
-import { MAX_LOG_BACKLOG_BYTES } from '../../shared/limits.js';
+import { MAX_LOG_BACKLOG_BYTES, MAX_LOG_FIELD_CHARACTERS } from '../../shared/limits.js';
 import { TestViewer, within } from './test-peers.js';
+
+test('what a token or a camera says is one line of bounded length', async () => {
+  const lines: string[] = [];
+  const logger = await createLogger({ format: 'json', secrets: ['hunter2'], write: (line) => lines.push(line) });
+  const start = 'x'.repeat(MAX_LOG_FIELD_CHARACTERS - 3);
+  logger.info('A viewer has left.', { name: `a\r\nb${'c'.repeat(100_000)}`, reason: `${start}hunter2` });
+  const [line = '', ...more] = lines;
+  assert.deepEqual(more, []);
+  const { name, reason } = JSON.parse(line) as { name: string; reason: string };
+  assert.match(name, /^a bc+$/);
+  assert.equal(name.length, MAX_LOG_FIELD_CHARACTERS);
+  assert.equal(reason, `${start}***`, 'what is hidden is hidden before it is cut');
+});
 
 describe('a log that cannot be written', () => {
   for (const format of ['json', 'pretty'] as const) {

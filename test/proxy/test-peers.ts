@@ -1,4 +1,5 @@
 /** A proxy, cameras and viewers for tests: all on loopback, over real sockets. */
+
 import { once } from 'node:events';
 import { createServer as createHttpServer, type Server } from 'node:http';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -6,6 +7,7 @@ import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
 import { WebSocket } from 'ws';
 import { createRtspProxy, type RtspProxy, type RtspProxyOptions } from '../../proxy/proxy.js';
 import type { LogFields, Logger } from '../../shared/logger.js';
+import { parseRtcp } from '../../shared/rtcp.js';
 import {
   RtspHeaders,
   type RtspRequest,
@@ -307,4 +309,12 @@ export class TestViewer {
     this.webSocket.close();
     await within(this.closed, 'The end of the WebSocket');
   }
+}
+
+/** Whether the proxy has sent a report of its own: one that tells nothing, and by whom (see FirstFrameAcknowledger). */
+export function isAcknowledgement({ payload }: { payload: Uint8Array }): boolean {
+  const [report, description] = parseRtcp(payload);
+  return (
+    report?.kind === 'receiver-report' && report.reports.length === 0 && description?.kind === 'source-description'
+  );
 }

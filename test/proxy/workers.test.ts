@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Metrics, SummedMetrics } from '../../proxy/metrics.js';
 import { noRefusals } from '../../proxy/refusals.js';
 import { shareOf } from '../../proxy/worker-share.js';
@@ -121,13 +122,16 @@ describe('workers', () => {
     writeFileSync(file, '{"cameras": [{"name": "front", "url": "http://user:hunter2@h/"}]}');
     program.kill('SIGHUP');
     await program.says(/cameras\[0\]\.url.*The new settings cannot be used/);
+    assert.equal(sumOf(await read(metricsUrl), 'rtsp_proxy_config_last_reload_successful'), 0);
     write('front', 'yard');
     program.kill('SIGHUP');
     await until(() => logged(program, 'The settings were read again').length === 2, 'The settings in both');
     assert.equal(logged(program, 'The new settings cannot be used').length, 1);
     const more: TestViewer[] = [];
     for (let count = 0; count < 4; count++) more.push(await play(port, 'yard'));
-    assert.equal(sumOf(await read(metricsUrl), 'rtsp_proxy_camera_viewers{camera="yard",stream="main"}'), 4);
+    const reloaded = await read(metricsUrl);
+    assert.equal(sumOf(reloaded, 'rtsp_proxy_camera_viewers{camera="yard",stream="main"}'), 4);
+    assert.equal(sumOf(reloaded, 'rtsp_proxy_config_last_reload_successful'), 1);
 
     program.kill('SIGTERM');
     for (const viewer of [...stayers, ...more]) {
@@ -192,6 +196,36 @@ describe('workers', () => {
     program.kill('SIGTERM');
     assert.equal(await program.exit, 0);
     assert.doesNotMatch(program.stderr(), /hunter2/);
+  });
+
+  test('that hang are killed and replaced; those that are busy for a moment are not', {
+    timeout: 60_000,
+  }, async (t) => {
+    const camera = await startCamera();
+    const args = ['--workers', '2', '--camera', `front=${camera.url}`, '--timeout-worker', '3000'];
+    const program = runProgram('cli', ...args, '--listen', '127.0.0.1:0');
+    t.after(() => {
+      program.kill('SIGKILL');
+      camera.stop();
+    });
+    const port = await program.port();
+    await program.says(/All workers listen/);
+    const viewers: TestViewer[] = [];
+    for (let count = 0; count < 4; count++) viewers.push(await play(port, 'front'));
+    const [hanging = 0, other = 0] = workersOf(program);
+    process.kill(other, 'SIGSTOP');
+    process.kill(hanging, 'SIGSTOP');
+    // Shorter than what is allowed, so it goes on where it was.
+    await delay(300);
+    process.kill(other, 'SIGCONT');
+    await program.says(/A worker does not answer, and is killed/);
+    await program.says(/The worker listens again/);
+    const now = workersOf(program);
+    assert.ok(now.includes(other) && !now.includes(hanging) && now.length === 2, `${now}`);
+    assert.equal(logged(program, 'A worker does not answer').length, 1);
+    for (let count = 0; count < 4; count++) await (await play(port, 'front')).close();
+    program.kill('SIGTERM');
+    assert.equal(await program.exit, 0);
   });
 
   test('of which none can begin end the program with words', { timeout: 60_000 }, async () => {
@@ -315,6 +349,7 @@ describe('numbers of several workers', () => {
       workers: () => workers.size,
       restarts: () => 0,
       lostLogLines: () => 0,
+      areSettingsCurrent: () => true,
     });
     workers.get(1)?.onCameraConnected(0.2);
     const total = async (name: string): Promise<number> => sumOf(await sums.text(), name);

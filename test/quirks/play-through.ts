@@ -5,6 +5,7 @@ import { WebSocket } from 'ws';
 import type { AccessUnit } from '../../client/codec/access-unit.js';
 import { MediaPosition } from '../../client/player/media-position.js';
 import type { MediaRange } from '../../client/player/media-range.js';
+import { paceOf } from '../../client/player/pace.js';
 import { Receiver } from '../../client/player/receiver.js';
 import { loadRtcpReader, type TrackReceiver } from '../../client/player/track-receiver.js';
 import { type WebSocketConstructor, WebSocketTransport } from '../../client/transport/websocket.js';
@@ -89,13 +90,21 @@ export interface CameraScript extends ScriptedCameraOptions {
   path?: string;
   /** What the page is given (raw), or the proxy is configured with. */
   credentials?: Credentials;
+  /** What the page adds to the URL's query. */
+  query?: string;
+  /** As of the receiver. */
+  recording?: string;
   /** The page shows stored media as such, with positions to seek to. */
   isStored?: boolean;
 }
 
+function withQuery(url: string, query: string): string {
+  return query === '' ? url : `${url}${url.includes('?') ? '&' : '?'}${query}`;
+}
+
 /** Plays from a camera that follows a script. Resolves when the client plays, or has failed. */
 export async function playThrough(t: TestContext, way: Way, script: CameraScript): Promise<Played> {
-  const { path, credentials, isStored = false, ...cameraOptions } = script;
+  const { path, query = '', recording, credentials, isStored = false, ...cameraOptions } = script;
   const waiting = new Set<() => void>();
   const wake = () => {
     for (const check of [...waiting]) check();
@@ -116,7 +125,13 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
   const proxy = await startTestProxy({
     allow: ['127.0.0.1'],
     ...(cameraOptions.tls === undefined ? {} : { certificateAuthorities: cameraOptions.tls.cert }),
-    ...(way === 'raw' ? {} : { cameras: [{ name: 'front', url: url.replace('//', `//${userinfo}`) }] }),
+    ...(way === 'raw'
+      ? {}
+      : {
+          cameras: [
+            { name: 'front', url: url.replace('//', `//${userinfo}`), queryParameters: ['starttime', 'endtime'] },
+          ],
+        }),
   });
   const clock = new ManualClock();
   const receivers: Receiver[] = [];
@@ -135,7 +150,8 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
     const receiver = new Receiver(
       {
         transport: new WebSocketTransport(endpoint, { WebSocket: WebSocket as unknown as WebSocketConstructor }),
-        url: way === 'raw' ? cameraUrl : 'rtsp://front/',
+        url: way === 'raw' ? withQuery(cameraUrl, query) : withQuery('rtsp://front/', query),
+        ...(recording !== undefined && { recording }),
         credentials: way === 'raw' ? (credentials ?? null) : null,
         clock,
       },
@@ -172,8 +188,8 @@ export async function playThrough(t: TestContext, way: Way, script: CameraScript
         return range;
       },
       async seek(to, scale) {
-        position?.ask(to);
-        await receiver.play(undefined, scale);
+        position?.ask(to, scale === undefined ? undefined : paceOf(scale, false));
+        await receiver.play();
       },
       get failure() {
         return failure;

@@ -376,10 +376,10 @@ testQuirks([
   ...(
     [
       // GStreamer says so of a file: what has an end is stored.
-      ['npt=now-20', { start: 0, end: 20, utc: null }],
-      ['npt=0- 596.48', { start: 0, end: 596.48, utc: null }],
+      ['npt=now-20', { start: 0, end: 20, utc: null, counts: 'npt' }],
+      ['npt=0- 596.48', { start: 0, end: 596.48, utc: null, counts: 'npt' }],
       ['npt=00.000- ', null],
-      ['npt = 0 - 00:09:56.48', { start: 0, end: 596.48, utc: null }],
+      ['npt = 0 - 00:09:56.48', { start: 0, end: 596.48, utc: null, counts: 'npt' }],
       ['nonsense', null],
     ] as const
   ).map(
@@ -409,6 +409,54 @@ testQuirks([
         assert.equal(played.requests('PLAY')[1]?.headers.get('Scale'), '2.0');
         const first = Number(start);
         assert.deepEqual(times(played.frames).slice(GROUP, GROUP + 2), [first, Math.round(first * 100 + 1) / 100]);
+      },
+    }),
+  ),
+  ...(
+    [
+      [
+        'Dahua',
+        '/cam/playback?channel=1&subtype=0',
+        'starttime=2026_05_03_12_00_00&endtime=2026_05_03_13_00_00',
+        '2026-05-03T10:00:00Z/2026-05-03T11:00:00Z',
+        'npt=now-',
+      ],
+      [
+        'Dahua',
+        '/cam/playback?channel=1&subtype=0',
+        'starttime=2026_05_03_12_00_00&endtime=2026_05_03_13_00_00',
+        '2026-05-03T12:00:00+02:00',
+        'npt=0-3599.9',
+      ],
+      ['Hikvision', '/Streaming/tracks/101', 'starttime=20260503T100000Z&endtime=20260503T110000Z', '', 'npt=0-3600'],
+    ] as const
+  ).map(
+    ([maker, path, query, recording, range]): Quirk => ({
+      row: 46,
+      what: `the URL says which part of a recording, and its times count from there on: recording="${recording}" (${maker})`,
+      path,
+      query,
+      recording,
+      sdp: storedSdp(range),
+      isStored: true,
+      on: { PLAY: inTurn(positioned('0-3600', group), positioned('600-3600', group)) },
+      frames: { video: GROUP },
+      async check(played) {
+        // The proxy may have asked for the description before the page did.
+        const described = played.requests('DESCRIBE').at(-1);
+        const asked = new URLSearchParams(described?.url.split('?')[1]);
+        for (const [name, value] of new URLSearchParams(query)) assert.equal(asked.get(name), value);
+        assert.equal(described?.headers.get('Require'), null, 'it does not speak ONVIF’s replay');
+        const utc = Date.UTC(2026, 4, 3, 10);
+        assert.deepEqual(played.range, { start: 0, end: 3_600, utc, counts: 'npt' });
+        assert.equal(played.receiver.utcAt(played.frames[0]?.time ?? -1), utc);
+        await played.seek(600);
+        await played.until('the new position', () => played.frames.length >= 2 * GROUP);
+        assert.equal(played.requests('PLAY')[1]?.headers.get('Range'), 'npt=600.000-');
+        const [first] = times(played.frames).slice(GROUP);
+        assert.equal(first, 600);
+        const capture = played.receiver.captureAt(600);
+        assert.deepEqual(capture, { utc: utc + 600_000, source: 'play-range', uncertainty: null });
       },
     }),
   ),

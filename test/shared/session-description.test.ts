@@ -143,6 +143,11 @@ describe('values stay exactly as written', () => {
     assert.deepEqual(parameters, { '0010': '' });
   });
 
+  test('the size of large JPEG pictures, as GStreamer has it', () => {
+    const description = parse('m=video 0 RTP/AVP 26', 'a=x-dimensions:2592,1944');
+    assert.equal(medium(description).formats[0]?.parameters.get('x-dimensions'), '2592,1944');
+  });
+
   test('control, name and range that look like numbers', () => {
     const description = parse(
       's=0042',

@@ -23,6 +23,7 @@ from picture_clock import PictureClock  # noqa: E402
 
 ROLE = 'viewer'
 SCROLL_FRAMES = 40
+LEAST_PAUSE_NS = 500_000_000
 AAC_ENCODERS = {
     'avenc_aac': 'avenc_aac bitrate={bitrate}',
     'voaacenc': 'voaacenc bitrate={bitrate}',
@@ -38,6 +39,7 @@ AUDIO_CODECS = {
     'opus': ('opusenc bitrate={bitrate}', 'opusparse', 'rtpopuspay'),
     'pcmu': ('mulawenc', None, 'rtppcmupay pt=0'),
     'pcma': ('alawenc', None, 'rtppcmapay pt=8'),
+    'l8': ('capsfilter caps=audio/x-raw,format=U8', None, 'rtpL8pay pt=98'),
     'l16': ('capsfilter caps=audio/x-raw,format=S16BE', None, 'rtpL16pay pt=98'),
     'g722': ('avenc_g722', None, 'rtpg722pay pt=9'),
     'g726': ('avenc_g726 bitrate={bitrate}', None, 'rtpg726pay'),
@@ -53,7 +55,16 @@ FILE_BRANCHES = {
     'audio': 'aacparse ! rtpmp4gpay',
     'latm': 'aacparse ! rtpmp4apay',
     'opus': 'opusparse ! rtpopuspay',
+    # Declared as the core of HE-AAC, as above.
+    'he-aac': AUDIO_CODECS['he-aac'][1] + ' ! rtpmp4gpay',
     'mp3': 'mpegaudioparse ! rtpmpapay',
+    'pcmu': 'rtppcmupay',
+    'pcma': 'rtppcmapay',
+    'l8': 'rtpL8pay',
+    'l16': 'audioconvert ! rtpL16pay',
+    'g722': 'rtpg722pay',
+    # In the order of bits that belongs to the name.
+    'g726': 'rtpg726pay force-aal2=false',
 }
 
 print_lock = threading.Lock()
@@ -111,16 +122,45 @@ class Backgrounds:
 backgrounds = Backgrounds()
 
 
+def running_time(element):
+    clock = element.get_clock()
+    return clock.get_time() - element.get_base_time() if clock else 0
+
+
+def raw_caps(width, height, frame_rate):
+    return f'video/x-raw,format=I420,width={width},height={height},framerate={frame_rate}/1'
+
+
+def sizes_of(video):
+    """All sizes that the picture has in turn, as (width, height)."""
+    other = video.get('otherSize')
+    return [(video['width'], video['height'])] + ([(other['width'], other['height'])] if other else [])
+
+
+class PaintedSize:
+    """Pictures of one size with the clock in them."""
+
+    def __init__(self, width, height, frame_rate):
+        self.caps = Gst.Caps.from_string(raw_caps(width, height, frame_rate))
+        self._clock = PictureClock(width, height)
+        self._pictures = backgrounds.get(self._clock, width, height)
+
+    def paint(self, count):
+        return self._clock.paint(self._pictures[count % len(self._pictures)], time.time_ns() / 1e6)
+
+
 class ClockSource:
     """Feeds one appsrc with frames that carry the time at which each was made, at a steady rate."""
 
-    def __init__(self, appsrc, video):
+    def __init__(self, appsrc, video, on_start):
+        """`on_start` is told the UTC, in milliseconds, of the pipeline's running time 0."""
         self.frame_ns = round(1e9 / video['frameRate'])
-        self.clock = PictureClock(video['width'], video['height'])
-        self.pictures = backgrounds.get(self.clock, video['width'], video['height'])
+        self.sizes = [PaintedSize(width, height, video['frameRate']) for width, height in sizes_of(video)]
+        self.frames_of_size = (video.get('otherSize') or {}).get('frames', 1)
         self.count = 0
         self.first_ns = None
         self.first_running_time = 0
+        self.on_start = on_start
         appsrc.connect('need-data', self._on_need_data)
 
     def _on_need_data(self, appsrc, _length):
@@ -128,21 +168,25 @@ class ClockSource:
         now_ns = time.monotonic_ns()
         if self.first_ns is None:
             self.first_ns = now_ns
-            clock = appsrc.get_clock()
-            self.first_running_time = clock.get_time() - appsrc.get_base_time() if clock else 0
+            self.first_running_time = running_time(appsrc)
+            self.on_start((time.time_ns() - self.first_running_time) / 1e6)
         due_ns = self.first_ns + self.count * self.frame_ns
         if now_ns > due_ns + self.frame_ns:
             # Frozen or starved: what was not seen is not made up for.
             self.count += (now_ns - due_ns) // self.frame_ns
             due_ns = self.first_ns + self.count * self.frame_ns
+            # The running time stands still while the pipeline is paused. What is less than that is the machine's slowness.
+            stood_ns = self.first_running_time + now_ns - self.first_ns - running_time(appsrc)
+            if stood_ns > LEAST_PAUSE_NS:
+                self.first_running_time -= stood_ns
         while (wait_ns := due_ns - time.monotonic_ns()) > 0:
             time.sleep(wait_ns / 1e9)
-        frame = self.clock.paint(self.pictures[self.count % len(self.pictures)], time.time_ns() / 1e6)
-        buffer = Gst.Buffer.new_wrapped(frame)
+        size = self.sizes[self.count // self.frames_of_size % len(self.sizes)]
+        buffer = Gst.Buffer.new_wrapped(size.paint(self.count))
         buffer.pts = self.first_running_time + self.count * self.frame_ns
         buffer.duration = self.frame_ns
         self.count += 1
-        appsrc.emit('push-buffer', buffer)
+        appsrc.emit('push-sample', Gst.Sample.new(buffer, size.caps, None, None))
 
 
 # libvpx at its quickest, as it comes: no frame refers to a later one.
@@ -154,7 +198,7 @@ VPX_PAYLOADERS = {'vp8': 'rtpvp8pay', 'vp9': 'vp9parse ! rtpvp9pay'}
 
 
 def video_launch(video):
-    caps = f'video/x-raw,format=I420,width={video["width"]},height={video["height"]},framerate={video["frameRate"]}/1'
+    caps = raw_caps(video['width'], video['height'], video['frameRate'])
     source = f'appsrc name=clock is-live=true format=time block=false max-buffers=1 caps={caps} '
     if video['codec'] == 'jpeg':
         return f'{source}! jpegenc quality=85 ! rtpjpegpay name=pay0 pt=26'
@@ -243,7 +287,7 @@ def on_media_configure(_factory, media, mount):
     element = media.get_element()
     appsrc = element.get_by_name('clock')
     if appsrc is not None:
-        ClockSource(appsrc, mount['video'])
+        ClockSource(appsrc, mount['video'], lambda utc: say('start', path=mount['path'], utcMs=utc))
     tone = element.get_by_name('tone')
     if tone is not None:
         tone.get_static_pad('src').add_probe(Gst.PadProbeType.QUERY_UPSTREAM, on_tone_query)
@@ -327,8 +371,8 @@ def main():
     for mount in configuration['mounts']:
         if mount.get('video') and not mount.get('file'):
             # Before the first viewer, who would pay for it with a late first frame.
-            video = mount['video']
-            backgrounds.get(PictureClock(video['width'], video['height']), video['width'], video['height'])
+            for width, height in sizes_of(mount['video']):
+                backgrounds.get(PictureClock(width, height), width, height)
         mounts.add_factory(mount['path'], make_factory(mount, needs_roles))
     server.connect('client-connected', on_client, configuration)
     if server.attach(None) == 0:

@@ -8,6 +8,8 @@ export interface LiveVideo {
   /** Pixels; a multiple of 8, at least 256. */
   width?: number;
   height?: number;
+  /** Takes turns with the size above, each for so many frames. */
+  otherSize?: { width: number; height: number; frames: number };
   frameRate?: number;
   /** kbit/s. */
   bitrate?: number;
@@ -36,7 +38,7 @@ export interface LiveAudio {
   /**
    * Default AAC in mpeg4-generic; HE-AAC is 24 kHz stereo at its core, PCMU and PCMA want 8 kHz and one channel.
    */
-  codec?: 'aac' | 'he-aac' | 'latm' | 'opus' | 'mp3' | 'pcmu' | 'pcma' | 'l16' | 'g722' | 'g726';
+  codec?: 'aac' | 'he-aac' | 'latm' | 'opus' | 'mp3' | 'pcmu' | 'pcma' | 'l8' | 'l16' | 'g722' | 'g726';
   sampleRate?: number;
   channels?: number;
   /** bit/s. */
@@ -49,7 +51,9 @@ export interface LiveAudio {
   gap?: { fromMs: number; forMs: number | null };
 }
 
-export type FileTrack = 'video' | 'h265' | 'jpeg' | 'vp8' | 'vp9' | 'audio' | 'latm' | 'opus' | 'mp3';
+export type FileTrack =
+  | ('video' | 'h265' | 'jpeg' | 'vp8' | 'vp9')
+  | ('audio' | 'he-aac' | 'latm' | 'opus' | 'mp3' | 'pcmu' | 'pcma' | 'l8' | 'l16' | 'g722' | 'g726');
 
 export interface Mount {
   /** Absolute: `/live`. */
@@ -84,7 +88,9 @@ export type CameraEvent =
   | { event: 'ready'; port: number }
   | { event: 'connected' | 'closed'; client: number }
   | { event: 'request'; client: number; method: string; path: string | null }
-  | { event: 'media'; path: string };
+  | { event: 'media'; path: string }
+  /** `utcMs`: when its first tick is due, by the clock that is in the picture. */
+  | { event: 'start'; path: string; utcMs: number };
 
 export interface GStreamerCamera {
   readonly port: number;
@@ -108,7 +114,7 @@ export interface GStreamerCamera {
 const script = fileURLToPath(new URL('./gstreamer-camera.py', import.meta.url));
 const host = '127.0.0.1';
 
-const videoDefaults: Required<LiveVideo> = {
+const videoDefaults: Required<Omit<LiveVideo, 'otherSize'>> = {
   codec: 'h264',
   width: 640,
   height: 360,

@@ -24,8 +24,16 @@ export interface Recording {
   saysRange?: boolean;
   /** Answers 551 to the requirement that it meets (gst-rtsp-server). */
   deniesReplay?: boolean;
+  /** Sends at the pace of taking, whatever `Rate-Control` says. */
+  keepsPace?: boolean;
+  /** Plays forwards and says so, whatever `Scale` asks for. */
+  onlyForwards?: boolean;
+  /** Does as it is asked, but does not repeat `Scale`. */
+  isSilentOnScale?: boolean;
 }
 
+/** What is sent in a millisecond without rate control. */
+const BURST_FRAMES = 5;
 const CLEAN_POINT = 0x80;
 const END_OF_SECTION = 0x40;
 const DISCONTINUITY = 0x20;
@@ -63,47 +71,88 @@ export async function startReplayCamera(recording: Recording): Promise<ScriptedC
     players.delete(connection);
   }
 
-  /** From the key frame at or before a time on, in the pace of its taking. */
+  /** The frames that a PLAY asks for, in the order in which they are sent. */
+  function framesOf(from: number, to: number, wanted: string, isReverse: boolean): number[] {
+    const [kind = 'all', interval = '0'] = wanted.split('/');
+    const keys = frames.map((_, frame) => frame).filter(isKeyFrame);
+    const [low, high] = isReverse ? [to, from] : [from, to];
+    const first = keys.filter((key) => takenAt(recording, key) <= low + 1).at(-1) ?? 0;
+    const isInside = (frame: number) => frame >= first && takenAt(recording, frame) <= high + 1;
+    if (kind !== 'intra') {
+      const groups = keys.map((key, index) => {
+        const end = keys[index + 1] ?? frames.length;
+        return Array.from({ length: end - key }, (_, offset) => key + offset).filter(isInside);
+      });
+      return (isReverse ? groups.reverse() : groups).flat();
+    }
+    const chosen: number[] = [];
+    for (const key of (isReverse ? keys.reverse() : keys).filter(isInside)) {
+      const last = chosen.at(-1);
+      const step = last === undefined ? Number.POSITIVE_INFINITY : takenAt(recording, key) - takenAt(recording, last);
+      if (Math.abs(step) >= Number(interval)) chosen.push(key);
+    }
+    return chosen;
+  }
+
+  /** From the key frame at or before a time on: in the pace of its taking, or at once where there is no rate control. */
   function play(request: RtspRequest, connection: ScriptedConnection): void {
     stop(connection);
-    const asked = parseRange(request.headers.get('Range') ?? '');
-    const from = asked?.unit === 'clock' ? asked.start : null;
-    const to = (asked?.unit === 'clock' ? asked.end : null) ?? Number.POSITIVE_INFINITY;
-    let frame = 0;
-    if (from === null) frame = positions.get(connection) ?? 0;
-    else for (let i = 0; i < frames.length && takenAt(recording, i) <= from + 1; i++) if (isKeyFrame(i)) frame = i;
+    const { headers } = request;
+    const asked = parseRange(headers.get('Range') ?? '');
+    const scale = recording.onlyForwards ? 1 : Number(headers.get('Scale') ?? '1');
+    const isReverse = scale < 0;
+    const isUnpaced = headers.get('Rate-Control') === 'no' && !recording.keepsPace;
+    const isOpen = asked?.unit !== 'clock' || asked.end === null;
+    const end = isReverse ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
+    const from =
+      asked?.unit === 'clock' && asked.start !== null ? asked.start : takenAt(recording, positionOf(connection));
+    const sent = framesOf(from, isOpen ? end : (asked.end ?? end), headers.get('Frames') ?? 'all', isReverse);
     const base = (Math.random() * 2 ** 32) >>> 0;
-    const first = frame;
+    const first = sent[0] ?? 0;
     const packetizer = new H264Packetizer({ payloadType: 96, ssrc: 7, sequenceNumber: 500 });
     connection.reply(request, {
       headers: {
-        Range: formatRange({ unit: 'clock', start: takenAt(recording, frame), end: null }),
+        ...(headers.get('Scale') === null || recording.isSilentOnScale ? {} : { Scale: scale.toFixed(1) }),
+        Range: formatRange({ unit: 'clock', start: takenAt(recording, first), end: null }),
         'RTP-Info': `url=${request.url.replace(/\/$/, '')}/trackID=0;seq=500;rtptime=${base}`,
       },
     });
-    const timer = setInterval(() => {
-      const utc = takenAt(recording, frame);
-      if (frame >= frames.length || utc > to) {
+    let count = 0;
+    const sendNext = () => {
+      const frame = sent[count];
+      if (frame === undefined) {
         stop(connection);
         return;
       }
-      const isBehindGap = recording.gap?.beforeFrame === frame;
+      const before = sent[count - 1];
+      const isBehindGap = recording.gap?.beforeFrame === frame && !isReverse;
+      const isLast = isReverse ? count === sent.length - 1 && sent.includes(0) : frame === frames.length - 1;
       const flags =
         (isKeyFrame(frame) ? CLEAN_POINT : 0) |
-        (isBehindGap ? DISCONTINUITY : 0) |
+        (isBehindGap || (before !== undefined && before !== frame - 1) ? DISCONTINUITY : 0) |
         (recording.gap?.beforeFrame === frame + 1 || frame === frames.length - 1 ? END_OF_SECTION : 0) |
-        (frame === frames.length - 1 ? TERMINAL : 0);
-      // RTP time knows nothing of gaps (section 6.3.1).
+        (isLast ? TERMINAL : 0);
+      // RTP time knows nothing of gaps (section 6.3.1), nor of the order in which frames are sent.
       const timestamp = (base + (frame - first) * (90_000 / clip.frameRate)) >>> 0;
       for (const [index, bytes] of packetizer.packetize([...(frames[frame] ?? [])], timestamp).entries()) {
-        connection.send(serializeInterleaved(0, index === 0 ? withExtension(bytes, utc, flags) : bytes));
+        connection.send(
+          serializeInterleaved(0, index === 0 ? withExtension(bytes, takenAt(recording, frame), flags) : bytes),
+        );
       }
-      positions.set(connection, ++frame);
-    }, 1_000 / clip.frameRate);
+      positions.set(connection, frame + 1);
+      count++;
+    };
+    const timer = setInterval(
+      () => {
+        for (let index = 0; index < (isUnpaced ? BURST_FRAMES : 1); index++) sendNext();
+      },
+      isUnpaced ? 1 : 1_000 / clip.frameRate,
+    );
     connection.socket.once('close', () => stop(connection));
     players.set(connection, () => clearInterval(timer));
   }
 
+  const positionOf = (connection: ScriptedConnection) => positions.get(connection) ?? 0;
   const positions = new Map<ScriptedConnection, number>();
   return startScriptedCamera({
     sdp,

@@ -88,6 +88,12 @@ const needs = [
     elsewhere: 'rtspclientsink of gst-rtsp-server',
   },
   {
+    what: "a C compiler, and the headers of GStreamer's RTSP server",
+    isPresent: () => findProgram('gcc') !== null && succeeds('pkg-config', '--exists', 'gstreamer-rtsp-server-1.0'),
+    packages: ['gcc', 'libc6-dev', 'pkg-config', 'libgstrtspserver-1.0-dev'],
+    elsewhere: 'gcc, pkg-config and the development files of gst-rtsp-server',
+  },
+  {
     what: 'a font',
     isPresent: () => findProgram('fc-list') === null || spawnSync('fc-list').stdout?.length > 0,
     packages: ['fonts-dejavu-core'],

@@ -13,17 +13,20 @@ interface Packet {
   lost?: number;
   type?: number;
   q?: number;
+  /** In blocks of 8 pixels. */
+  size?: [number, number];
   /** Between the main header and the data. */
   between?: number[];
   extension?: { profile: number; data: Uint8Array };
 }
 
-function recorder() {
+function recorder(parameters: Record<string, string> = {}) {
   const units: AccessUnit[] = [];
-  const depacketizer = new JpegDepacketizer(videoFormat(), (unit) => units.push(unit));
+  const depacketizer = new JpegDepacketizer(videoFormat(parameters), (unit) => units.push(unit));
   const push = (packet: Packet) => {
     const { offset, data, time = 0, marker = false, lost = 0, type = 1, q = 50, between = [], extension } = packet;
-    const header = [0, offset >> 16, (offset >> 8) & 0xff, offset & 0xff, type, q, 40, 30];
+    const [width, height] = packet.size ?? [40, 30];
+    const header = [0, offset >> 16, (offset >> 8) & 0xff, offset & 0xff, type, q, width, height];
     const payload = Uint8Array.from([...header, ...between, ...data]);
     const rest = { payloadType: 26, sequenceNumber: 0, timestamp: time, ssrc: 1, extension: extension ?? null };
     depacketizer.push({ ...rest, marker, payload }, time, lost);
@@ -100,6 +103,22 @@ test('large pictures have their size in the header extension', () => {
   push({ offset: 0, data: [1], marker: true, extension: { profile: 0xffd8, data } });
   const config = units[0]?.config;
   assert.deepEqual(config?.kind === 'video' && [config.width, config.height], [2_592, 1_944]);
+});
+
+test('or, from GStreamer, in the session description', () => {
+  const { push, units } = recorder({ 'x-dimensions': '2592,1944' });
+  push({ offset: 0, data: [1], size: [0, 0], marker: true });
+  push({ offset: 0, data: [1], time: 1, marker: true });
+  const sizes = units.map(({ config }) => config?.kind === 'video' && [config.width, config.height]);
+  assert.deepEqual(sizes, [
+    [2_592, 1_944],
+    [320, 240],
+  ]);
+  for (const nonsense of ['2592', 'x,y', '0,0', '70000,10', '1.5,2']) {
+    const other = recorder({ 'x-dimensions': nonsense });
+    other.push({ offset: 0, data: [1], size: [0, 0], marker: true });
+    assert.equal(other.depacketizer.stats.malformedPackets, 1, nonsense);
+  }
 });
 
 test('a picture of which something is missing is dropped, and the next one comes', () => {

@@ -232,6 +232,46 @@ for (const [what, payload] of [
   });
 }
 
+// ADTS where it should not be: 48 kHz, stereo, and 16 kHz, mono, 9 bytes in all.
+const ADTS = 'fff14c80013ffc';
+const ADTS_MONO_16K = 'fff16040013ffc';
+
+test('ADTS frames in place of elements, with the configuration that is described', () => {
+  const described = recorder({ cpresent: '0', config: STEREO });
+  described.feed(packet(`${ADTS}2101`, 0), packet(`${ADTS_MONO_16K}2102 ${ADTS}2103`, 1_024));
+  described.feed(packet(`${ADTS}21`, 3_072, false), packet('04', 3_072));
+  assert.deepEqual(described.contents, ['2101', '2102', '2103', '2104']);
+  assert.deepEqual(described.times, [0, 1_024, 2_048, 3_072]);
+  assert.deepEqual(audioConfigOf(described.units[0])?.sampleRate, 48_000);
+  assert.deepEqual(described.configs, ['mp4a.40.2']);
+});
+
+test('ADTS frames in place of elements that would have a configuration: the headers have it, and its changes', () => {
+  const inBand = recorder({});
+  const packets = [ADTS_MONO_16K, ADTS_MONO_16K, ADTS].map((header, index) =>
+    packet(`${header}210${index}`, 3_072 * index),
+  );
+  inBand.feed(...packets);
+  assert.deepEqual(inBand.contents, ['2100', '2101', '2102']);
+  assert.deepEqual(
+    inBand.units.map((unit) => audioConfigOf(unit)?.sampleRate),
+    [16_000, undefined, 48_000],
+  );
+});
+
+test('an ADTS frame inside an element', () => {
+  const described = recorder({ cpresent: '0', config: STEREO }).feed(packet(`09 ${ADTS}2101`, 0));
+  assert.deepEqual(described.contents, ['2101']);
+  assert.equal(described.depacketizer.stats.malformedPackets, 0);
+});
+
+test('an element that begins as ADTS does is none', () => {
+  // Its length, 255 and 241, has the bits of a sync word.
+  const unit = `4c80013ffc${'21'.repeat(491)}`;
+  const described = recorder({ cpresent: '0', config: STEREO }).feed(packet(`fff1 ${unit}`, 0));
+  assert.deepEqual(described.contents, [unit]);
+});
+
 test('whatever comes, what is handed over is whole', () => {
   const parameters = fc.constantFrom({}, { cpresent: '0', config: STEREO }, { cpresent: '0' }, { config: 'zz40' });
   const payload = fc.oneof(

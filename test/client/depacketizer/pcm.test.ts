@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { AccessUnit } from '../../../client/codec/access-unit.js';
@@ -36,15 +37,51 @@ test('packets of any size become units of 20 ms, in time', () => {
   );
 });
 
-test('after a gap the next unit begins with the next packet', () => {
+/** The samples of a FLAC file of 8 kHz with these units, by FFmpeg. */
+function decode(units: readonly AccessUnit[]): Int16Array {
+  const [config] = units.flatMap((unit) => unit.config ?? []);
+  const frames = units.flatMap(({ pieces }) => pieces);
+  const input = Buffer.concat([Buffer.from('fLaC'), config?.description ?? new Uint8Array(), ...frames]);
+  const output = execFileSync('ffmpeg', ['-v', 'error', '-f', 'flac', '-i', 'pipe:0', '-f', 's16le', 'pipe:1'], {
+    input,
+  });
+  return new Int16Array(Uint8Array.from(output).buffer);
+}
+
+for (const [what, missing] of [
+  ['comfort noise', 1_000],
+  ['a telephone event', 90],
+  ['exactly one unit', 160],
+] as const) {
+  test(`${what} in place of ${missing} samples: silence, and every sample around it in its place`, () => {
+    const { units, depacketizer, times } = collect(format('L16'));
+    const sound = Int16Array.from({ length: 1_900 + missing }, (_, index) => 1 + ((index * 7_919) % 30_000));
+    sound.fill(0, 900, 900 + missing);
+    for (const start of [0, 300, 600, 900 + missing, 1_400 + missing]) {
+      const samples = sound.slice(start, start + (start < 900 ? 300 : 500));
+      depacketizer.push(packet(new Uint8Array(Buffer.from(samples.buffer).swap16())), 5_000 + start);
+    }
+    const decoded = decode(units);
+    assert.ok(units.length >= 10);
+    assert.equal(depacketizer.stats.droppedAccessUnits, 0);
+    for (const [index, time] of times().entries()) {
+      const start = time - 5_000;
+      assert.equal(start % 160, 0, 'the units go on at their pace');
+      const unit = decoded.subarray(160 * index, 160 * (index + 1));
+      assert.deepEqual(unit, sound.subarray(start, start + 160), `the unit at ${start}`);
+    }
+  });
+}
+
+test('what another time line leaves incomplete is dropped', () => {
   const { push, times, depacketizer } = collect(format('PCMU'));
+  push(200, 1_000);
   push(200, 0);
-  push(200, 400);
-  assert.deepEqual(times(), [0, 400]);
+  assert.deepEqual(times(), [1_000, 0]);
   assert.equal(depacketizer.stats.droppedAccessUnits, 1);
   depacketizer.reset();
   push(160, 50);
-  assert.deepEqual(times(), [0, 400, 50]);
+  assert.deepEqual(times(), [1_000, 0, 50]);
 });
 
 test('L16 has its channels interleaved, most significant byte first', () => {

@@ -305,6 +305,9 @@ describe('<rtsp-player> in trouble', () => {
       element.volume = Number.NaN;
       element.label = 'again';
       await settled(element);
+      // What says it is loaded when there is something to say.
+      await import('../../../client/element/attribute-warnings.js');
+      await settled(element);
       expect(element.latency).to.equal('balanced');
       expect(element.muted).to.equal(true);
       expect(element.volume).to.equal(1);

@@ -150,7 +150,7 @@ test('a day: wraps, resets, drift, a clock that is set, reports that are wrong',
     }
     // Within a minute of a change of its clock, and while it is wrong, nothing can be said.
     const source = feed?.sourceAt(playhead) ?? null;
-    const utc = source === null || !video.clock.isAnchored ? null : video.clock.utcAt(source);
+    const utc = source === null || !video.clock.isAnchored ? null : (video.clock.captureAt(source)?.utc ?? null);
     const isUnsettled = [0, firstReset, clockStep, secondReset].some((at) => ms >= at && ms < at + 60_000);
     if (utc === null || isUnsettled || (ms >= wrongFrom && ms < wrongTo + 60_000)) return;
     const error = Math.abs(utc - utcOf(ms));

@@ -70,6 +70,24 @@ async function until(what: string, condition: () => boolean, timeoutMs = 6_000):
   }
 }
 
+/** A picture that stands for longer than some frames has stopped. */
+const MOST_STANDING_MS = 300;
+
+/** The longest time from one frame on screen to the next within a span, milliseconds, whichever video shows them. */
+async function longestStandMs(sink: MediaSourceSink, spanMs: number): Promise<number> {
+  const start = performance.now();
+  let last = start;
+  let longest = 0;
+  while (performance.now() - start < spanMs) {
+    // The sound may join by another video, and the former one draws nothing any more.
+    const isDrawn = await Promise.race([frameOf(sink.video).then(() => true), sleep(50).then(() => false)]);
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    if (isDrawn) last = now;
+  }
+  return longest;
+}
+
 const frameOf = (video: HTMLVideoElement) =>
   new Promise<VideoFrameCallbackMetadata>((resolve) => {
     video.requestVideoFrameCallback((_now, metadata) => resolve(metadata));
@@ -209,6 +227,37 @@ describe('MediaSourceSink', () => {
     feed(main);
     await frame;
     expect(performance.now() - start).to.be.lessThan(1_200);
+  });
+
+  it('sound that comes 300 ms late does not stop the picture', async () => {
+    const { sink, feed } = makeSink({ muted: false });
+    sink.expect({ video: true, audio: true });
+    void sink.play();
+    feed(main);
+    feed(sound, 'audio', -0.3);
+    await until('sound is decoded', () => decodedAudio(sink.video) > 0);
+    await sleep(1_000);
+    expect(await longestStandMs(sink, 2_000)).to.be.lessThan(MOST_STANDING_MS);
+  });
+
+  it('sound that stops for 3 s does not stop the picture, and is heard again', async function () {
+    this.timeout(20_000);
+    const { sink, feed } = makeSink({ muted: false });
+    sink.expect({ video: true, audio: true });
+    void sink.play();
+    const start = performance.now();
+    feed(main);
+    const before = feed(sound, 'audio');
+    await until('sound is decoded', () => decodedAudio(sink.video) > 0);
+    await sleep(1_000);
+    before.stop();
+    expect(await longestStandMs(sink, 3_000)).to.be.lessThan(MOST_STANDING_MS);
+    const { video } = sink;
+    const silent = decodedAudio(video);
+    feed(sound, 'audio', (performance.now() - start) / 1_000);
+    expect(await longestStandMs(sink, 2_000)).to.be.lessThan(MOST_STANDING_MS);
+    // Another video counts from 0.
+    expect(decodedAudio(sink.video)).to.be.greaterThan(sink.video === video ? silent : 0);
   });
 
   it('muting ends the sound and keeps the picture; unmuting swaps without a black frame', async function () {

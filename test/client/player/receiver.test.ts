@@ -10,6 +10,7 @@ import { systemClock } from '../../../shared/clock.js';
 import { StreamError } from '../../../shared/errors.js';
 import { H264Packetizer } from '../../../shared/packetizer/h264.js';
 import { serializeGoodbye, serializeReceiverReport } from '../../../shared/rtcp-writer.js';
+import { serializeRtpPacket } from '../../../shared/rtp-packet.js';
 import { serializeInterleaved } from '../../../shared/rtsp-message.js';
 import { parseRtspUrl } from '../../../shared/rtsp-url.js';
 import { h264Clip } from '../../support/h264-clip.js';
@@ -112,7 +113,7 @@ test('the demo camera: both tracks, on one time line, with the times at which th
   const utc = receiver.utcAt(newest);
   assert.ok(utc !== null && Math.abs(utc - Date.now()) < 1_000, `${utc}, now ${Date.now()}`);
   const [video, audio] = receiver.tracks;
-  const difference = (video?.clock.utcAt(newest) ?? 0) - (audio?.clock.utcAt(newest) ?? 9_999);
+  const difference = (video?.clock.captureAt(newest)?.utc ?? 0) - (audio?.clock.captureAt(newest)?.utc ?? 9_999);
   assert.ok(Math.abs(difference) < 30, `picture and sound are ${difference} ms apart`);
   const stats = video?.stats();
   assert.equal(stats?.packetsLost, 0);
@@ -362,7 +363,9 @@ test('a live camera that says in its reply to PLAY what time it is has dates bef
   await fixture.receiver.start();
   await fixture.until('frames', () => fixture.units.length > 3);
   const { time, unit } = fixture.units[2] as Unit;
-  assert.equal(fixture.receiver.utcAt(time), Date.UTC(2026, 4, 3, 10, 0, 0, 500) + unit.presentationTime / 90);
+  const utc = Date.UTC(2026, 4, 3, 10, 0, 0, 500) + unit.presentationTime / 90;
+  const capture = fixture.receiver.captureAt(time);
+  assert.deepEqual(capture, { utc, source: 'play-range', uncertainty: 0.0001 * time }, 'as far off as quartz may be');
 });
 
 test('a page that wants one kind of track gets no other', { timeout }, async (t) => {
@@ -382,4 +385,91 @@ test('a page that wants one kind of track gets no other', { timeout }, async (t)
   assert.deepEqual(await chosen('1', '0'), ['audio', 'video']);
   assert.deepEqual(await chosen('h264', 'opus'), ['video']);
   await assert.rejects(chosen('h265'), code('no-playable-track'));
+});
+
+const telephony = [
+  'm=audio 0 RTP/AVP 0 13 101',
+  'a=rtpmap:101 telephone-event/8000',
+  'a=fmtp:101 0-16',
+  'a=control:trackID=0',
+  '',
+].join('\r\n');
+
+test('comfort noise and telephone events beside PCMU are passed over, and nothing counts as lost', {
+  timeout,
+}, async (t) => {
+  const { camera, fixture } = await open(t, {
+    sdp: `v=0\r\ns=-\r\n${telephony}`,
+    on: { PLAY: (request, connection) => connection.reply(request, {}) },
+  });
+  await fixture.receiver.start();
+  const [connection] = camera.connections;
+  let sequenceNumber = 0xfff0;
+  const send = (payloadType: number, timestamp: number, payload: Uint8Array) => {
+    const packet = { payloadType, marker: false, sequenceNumber, timestamp, ssrc: 7, payload };
+    connection?.send(serializeInterleaved(0, serializeRtpPacket(packet)));
+    sequenceNumber = (sequenceNumber + 1) & 0xffff;
+  };
+  const voice = new Uint8Array(160).fill(0x55);
+  for (let block = 0; block < 10; block++) send(0, 160 * block, voice);
+  // RFC 3389: the level of the noise. RFC 4733: the key 5, its duration grows.
+  for (let block = 10; block < 20; block += 5) send(13, 160 * block, Uint8Array.of(60));
+  for (let block = 20; block < 30; block++) send(0, 160 * block, voice);
+  for (let block = 0; block < 5; block++) send(101, 160 * 30, Uint8Array.of(5, 10, 0, 160 * block));
+  for (let block = 35; block < 45; block++) send(0, 160 * block, voice);
+  await fixture.until('all blocks', () => fixture.units.length === 30);
+  assert.deepEqual(
+    fixture.units.map(({ time }) => Math.round(50 * time)),
+    Array.from({ length: 45 }, (_, block) => block).filter(
+      (block) => block < 10 || (block >= 20 && block < 30) || block >= 35,
+    ),
+  );
+  const { packetsLost, packetsDiscarded, framesDropped } = fixture.receiver.tracks[0]?.stats() ?? {};
+  assert.deepEqual([packetsLost, packetsDiscarded, framesDropped], [0, 0, 0]);
+});
+
+test('error correction in the sequence of the video costs no frame; what is lost before it does', {
+  timeout,
+}, async (t) => {
+  const clip = await h264Clip();
+  const sdp = `${clipDescription(clip)}a=rtpmap:97 ulpfec/90000\r\na=rtpmap:98 rtx/90000\r\na=fmtp:98 apt=96\r\n`;
+  const { camera, fixture } = await open(t, {
+    sdp: sdp.replace('AVP 96', 'AVP 96 97 98'),
+    on: { PLAY: (request, connection) => connection.reply(request, {}) },
+  });
+  await fixture.receiver.start();
+  const [connection] = camera.connections;
+  const packetizer = new H264Packetizer({ payloadType: 96, ssrc: 7, sequenceNumber: 0 });
+  let sequenceNumber = 0;
+  const extra = (payloadType: number, ssrc: number, number: number) =>
+    connection?.send(
+      serializeInterleaved(
+        0,
+        serializeRtpPacket({
+          payloadType,
+          marker: true,
+          sequenceNumber: number,
+          timestamp: 0,
+          ssrc,
+          payload: Uint8Array.of(1, 2, 3),
+        }),
+      ),
+    );
+  for (const [frame, nalUnits] of [...clip.accessUnits.slice(0, 50), ...clip.accessUnits.slice(0, 1)].entries()) {
+    for (const packet of packetizer.packetize([...nalUnits], frame * 3_600)) {
+      new DataView(packet.buffer, packet.byteOffset).setUint16(2, sequenceNumber++);
+      // In the second group of pictures a frame is missing, and error correction follows at once.
+      if (frame !== 30) connection?.send(serializeInterleaved(0, packet));
+    }
+    extra(97, 7, sequenceNumber++);
+    // Repetitions have a source and a sequence of their own.
+    extra(98, 8, 2 * frame);
+    extra(98, 8, 2 * frame + 1);
+  }
+  // Those of the second group up to the loss, none after it, and the third group's key frame.
+  await fixture.until('the last key frame', () => fixture.units.length === 31);
+  const { framesDropped, packetsLost, packetsDiscarded } = fixture.receiver.tracks[0]?.stats() ?? {};
+  assert.equal(framesDropped, 19);
+  assert.ok((packetsLost ?? 0) > 0);
+  assert.equal(packetsDiscarded, 2 * 51);
 });

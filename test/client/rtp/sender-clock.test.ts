@@ -174,6 +174,20 @@ test('whatever the reports within the agreement say, the time runs steadily forw
   );
 });
 
+test('how far it may be off is how far the newest reports were', () => {
+  const clock = new SenderClock(RATE);
+  const uncertainty = (): number => clock.captureAt(0)?.uncertainty ?? Number.NaN;
+  assert.equal(clock.captureAt(0), null);
+  report(clock, 0);
+  assert.equal(uncertainty(), 0.5, 'a single one may be as wrong as reports may be');
+  report(clock, 5_000);
+  assert.equal(uncertainty(), 0);
+  report(clock, 10_000, 40);
+  assert.ok(Math.abs(uncertainty() - 0.04) < 1e-6);
+  for (let ms = 15_000; ms < 120_000; ms += 5_000) report(clock, ms, 40);
+  assert.ok(uncertainty() < 0.001, 'it is forgotten as others agree');
+});
+
 test('drift is told after a minute, and anew where RTP time begins anew', () => {
   const clock = new SenderClock(90_000);
   const report = (seconds: number, ticks: number) =>

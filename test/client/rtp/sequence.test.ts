@@ -30,15 +30,12 @@ test('a gap says how many packets are missing', () => {
 test('a packet that comes twice is a duplicate, an older one is late', () => {
   const tracker = new SequenceTracker();
   assert.deepEqual(pushAll(tracker, [10, 11, 11, 9, 10, 12]), [inOrder, inOrder, 'duplicate', 'late', 'late', inOrder]);
-  assert.equal(tracker.duplicates, 1);
-  assert.equal(tracker.late, 2);
 });
 
 test('a single packet from far off is dropped; two in a row are a restart (RFC 3550, A.1)', () => {
   const tracker = new SequenceTracker();
   assert.deepEqual(pushAll(tracker, [10, 40_000, 11, 40_001]), [inOrder, 'suspect', inOrder, 'suspect']);
   assert.deepEqual(pushAll(tracker, [40_002, 40_003]), [{ lost: 1, restarted: true }, inOrder]);
-  assert.equal(tracker.restarts, 1);
   assert.equal(tracker.extendedHighest, 40_003);
   assert.equal(tracker.expected, 2);
 });

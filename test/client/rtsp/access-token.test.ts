@@ -55,16 +55,18 @@ test('the first request carries the token, and a keep-alive does when there is a
   stop();
 });
 
-test('a page that cannot get a token does not connect, and is asked again later', async () => {
+test('a page that cannot get a token asks the camera nothing, lets go of it, and is asked again later', async () => {
   const { camera, clock, session, stop } = await open(tokensOf(() => new Promise(() => {})));
   const connecting = session.connect();
   const failure = assert.rejects(connecting, (error) => {
     assert.ok(error instanceof StreamError);
     return error.code === 'token-invalid' && error.retry === 'back-off';
   });
+  await until(() => camera.connections.length === 1, 'The connection');
   await clock.advance(5_000);
   await failure;
-  assert.equal(camera.connections.length, 0);
+  await camera.connections[0]?.closed;
+  assert.deepEqual(camera.methods(), []);
   stop();
 });
 

@@ -457,7 +457,7 @@ test('a seek names its Range and Scale, and the server’s answer counts', async
     on: { DESCRIBE: describeReply, SETUP: setupReply, PLAY: text([...ok, 'Range: npt=9.98-', 'Scale: 1']) },
   });
   await advanceTo(session, 'playing');
-  const result = await session.play({ range: 'npt=10-', scale: 2 });
+  const result = await session.play({ range: 'npt=10-', headers: [['Scale', '2.0']] });
   const { headers } = await camera.waitForRequest('PLAY', 2);
   assert.deepEqual([headers.get('Range'), headers.get('Scale')], ['npt=10-', '2.0']);
   assert.deepEqual(result, { range: { unit: 'npt', start: 9.98, end: null }, scale: 1, rtpInfo: [] });
