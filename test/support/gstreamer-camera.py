@@ -364,6 +364,8 @@ def main():
     server = GstRtspServer.RTSPServer()
     server.set_address(configuration['host'])
     server.set_service(str(configuration['port']))
+    # A thread for each client: one whose request is slow holds up nobody else, as with cameras.
+    server.get_thread_pool().set_max_threads(-1)
     if configuration['users'] is not None or configuration['tls'] is not None:
         server.set_auth(make_auth(configuration))
     mounts = server.get_mount_points()
