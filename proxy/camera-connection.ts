@@ -21,6 +21,7 @@ import { type CredentialsGate, rejectedCredentials } from './credentials-gate.js
 import { FirstFrameAcknowledger, type FirstFrameChannels } from './first-frame-acknowledger.js';
 import { Upstream, type UpstreamOptions } from './upstream.js';
 import type { UpstreamTarget } from './upstream-policy.js';
+import type { Holder } from './write-coalescer.js';
 
 /** Some cameras answer 401 to whoever does not say who it is. */
 export const USER_AGENT = 'rtsp-player-proxy';
@@ -55,7 +56,7 @@ const MAX_ATTEMPTS = 4;
 /** CSeq numbers of requests whose time was up that are remembered, so that a late reply is not taken for another's. */
 const MAX_EXPIRED = 16;
 
-export class CameraConnection {
+export class CameraConnection implements Holder {
   readonly #upstream: Upstream;
   readonly #authenticator: Authenticator | null;
   readonly #gate: CredentialsGate;
@@ -66,6 +67,9 @@ export class CameraConnection {
   readonly #expired: number[] = [];
   #nextCseq = 1;
   #failure: StreamError | null = null;
+  /** Whether the coalescer will call. */
+  #isHolding = false;
+  #isReleasing = false;
   #isChallenged = false;
   /** Whether the camera took the credentials on this connection. */
   #isAccepted = false;
@@ -86,14 +90,10 @@ export class CameraConnection {
       onError: (error) => this.#fail(withoutQuotation(error)),
     });
     upstream.attach({
-      onData: (chunk) => {
-        const { sink } = this;
-        const unread = this.#reader.push(chunk, sink);
-        if (sink?.isChunkInUse) upstream.retain();
-        return unread;
-      },
+      onData: (memory, start, end) => this.#onData(memory, start, end),
       onDrain: () => {},
       onClose: (error) => {
+        this.release();
         this.#fail(error ?? new StreamError('camera-refused', 'The camera has closed the connection.'));
       },
     });
@@ -102,6 +102,27 @@ export class CameraConnection {
   /** Dials; rejects as `Upstream.dial` does. */
   static async open(options: CameraConnectionOptions, signal?: AbortSignal): Promise<CameraConnection> {
     return new CameraConnection(await Upstream.dial(options.target, options.upstream, signal, options.since), options);
+  }
+
+  #onData(memory: Buffer, start: number, end: number): number {
+    const { sink } = this;
+    const { coalescer } = this.#environment;
+    const mayHold = !this.#isReleasing && coalescer.holdMs > 0;
+    const unread = this.#reader.push(memory, start, end, sink, mayHold);
+    if (sink?.isMemoryInUse) this.#upstream.retain();
+    if (unread > 0 && mayHold && !this.#isHolding) {
+      this.#isHolding = true;
+      coalescer.add(this);
+    }
+    return unread;
+  }
+
+  /** Lets go what was held back. */
+  release(): void {
+    this.#isHolding = false;
+    this.#isReleasing = true;
+    this.#upstream.deliverAgain();
+    this.#isReleasing = false;
   }
 
   /** Bytes from the camera so far. */
@@ -265,7 +286,7 @@ export class CameraConnection {
     const pending = this.#pending.find((other) => other.cseq === cseq) ?? this.#pending[0];
     if (pending === undefined) return;
     if (response.status === 200) pending.onSuccess(response);
-    // The body may lie in the chunk, whose memory is used again.
+    // The body may lie in memory that is used again.
     pending.settle({ ...response, body: response.body.slice() });
   }
 

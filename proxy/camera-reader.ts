@@ -1,5 +1,5 @@
 /**
- * A named camera's bytes → interleaved frames, by their places in the chunk, and RTSP messages. While frame follows frame
+ * A named camera's bytes → interleaved frames, by their places in memory, and RTSP messages. While frame follows frame
  * it only walks over their headers; for everything else, junk included, the shared reader is asked.
  */
 import type { StreamError } from '../shared/errors.js';
@@ -8,20 +8,27 @@ import { RtspReader } from '../shared/rtsp-reader.js';
 
 /** Receives a camera's interleaved frames, chunk by chunk. */
 export interface FrameSink {
-  beginChunk(chunk: Buffer): void;
-  /** A frame with its header, from `start` to `end` of the chunk. */
+  /** @param memory - where the chunk lies; what is before a frame, `MESSAGE_HEAD_BYTES` at the least, may be written to */
+  beginChunk(memory: Buffer): void;
+  /** A frame with its header, from `start` to `end` of the memory. */
   onFrame(start: number, end: number): void;
   /** A frame that is not in the chunk as a whole. */
   onLooseFrame(channel: number, payload: Uint8Array): void;
   /** An RTSP message stands between the frames before and those that follow. */
   onMessage(): void;
-  endChunk(): void;
+  /**
+   * @param position - behind the last frame or message
+   * @param end - of the chunk
+   * @param mayHold - whether frames may wait for what belongs to them
+   * @returns where what is to come again begins: `position`, or before it
+   */
+  endChunk(position: number, end: number, mayHold: boolean): number;
   /** Whether the memory of the chunk that has ended is still in use. */
-  readonly isChunkInUse: boolean;
+  readonly isMemoryInUse: boolean;
 }
 
 export interface CameraReaderHandlers {
-  /** The body may be a view of the chunk. */
+  /** The body may be a view of the chunk's memory. */
   onMessage(message: RtspMessage): void;
   onError(error: StreamError): void;
 }
@@ -32,8 +39,10 @@ export class CameraReader {
   #asksReader = true;
   readonly #channels = new Uint8Array(256);
   #sink: FrameSink | null = null;
-  #chunk: Buffer | null = null;
-  /** The end, in the chunk, of what the reader reported last, if that was a frame; -1 otherwise. */
+  #memory: Buffer | null = null;
+  /** Where in it the chunk begins. */
+  #chunkStart = 0;
+  /** The end, in the memory, of what the reader reported last, if that was a frame; -1 otherwise. */
   #lastFrameEnd = -1;
   /** Bytes that the reader needs to complete the frame it is in, where that is known: then it is in nothing. 0 if not. */
   #owed = 0;
@@ -66,49 +75,50 @@ export class CameraReader {
   }
 
   /**
-   * Reads a chunk; handlers and the sink's methods are called inside.
+   * Reads a chunk, from `start` to `end` of `memory`; handlers and the sink's methods are called inside.
    * @param sink - null drops frames
-   * @returns how many bytes at the chunk's end are a frame's that is not complete yet, and must come again
+   * @param mayHold - whether the sink may hold frames back
+   * @returns how many bytes at the chunk's end must come again: a frame's that is not complete yet, and what the sink holds
    */
-  push(chunk: Buffer, sink: FrameSink | null): number {
+  push(memory: Buffer, start: number, end: number, sink: FrameSink | null, mayHold: boolean): number {
     this.#sink = sink;
-    this.#chunk = chunk;
-    sink?.beginChunk(chunk);
-    const position = this.#walk(chunk);
-    sink?.endChunk();
-    this.#chunk = null;
+    this.#memory = memory;
+    this.#chunkStart = start;
+    sink?.beginChunk(memory);
+    const position = this.#walk(memory, start, end);
+    const unread = sink === null ? position : sink.endChunk(position, end, mayHold);
+    this.#memory = null;
     this.#sink = null;
-    return chunk.length - position;
+    return end - unread;
   }
 
   /** Returns the position behind the last byte that was used. */
-  #walk(chunk: Buffer): number {
-    const { length } = chunk;
-    let position = 0;
-    while (position < length && !this.#isClosed) {
+  #walk(memory: Buffer, start: number, chunkEnd: number): number {
+    let position = start;
+    while (position < chunkEnd && !this.#isClosed) {
       if (this.#asksReader) {
-        position = this.#ask(chunk, position);
+        position = this.#ask(memory, position, chunkEnd);
         continue;
       }
-      if (chunk[position] === DOLLAR && length - position < INTERLEAVED_HEADER_BYTES) return position;
+      if (memory[position] === DOLLAR && chunkEnd - position < INTERLEAVED_HEADER_BYTES) return position;
       // Frames on other channels, and what is no frame, are for the reader to judge.
-      if (!this.#isFrame(chunk, position)) {
+      if (!this.#isFrame(memory, position, chunkEnd)) {
         this.#asksReader = true;
         continue;
       }
-      const end = frameEnd(chunk, position);
-      if (end > length) return position;
+      const end = frameEnd(memory, position);
+      if (end > chunkEnd) return position;
       this.#sink?.onFrame(position, end);
       position = end;
     }
-    return length;
+    return chunkEnd;
   }
 
   /** Lets the reader read, up to where it is known to be in nothing, or to the chunk's end. Returns that position. */
-  #ask(chunk: Buffer, start: number): number {
-    const end = this.#owed > 0 ? Math.min(start + this.#owed, chunk.length) : chunk.length;
+  #ask(memory: Buffer, start: number, chunkEnd: number): number {
+    const end = this.#owed > 0 ? Math.min(start + this.#owed, chunkEnd) : chunkEnd;
     this.#lastFrameEnd = -1;
-    this.#reader.push(chunk.subarray(start, end));
+    this.#reader.push(memory.subarray(start, end));
     if (this.#owed > 0) {
       this.#owed -= end - start;
       this.#asksReader = this.#owed > 0;
@@ -116,24 +126,24 @@ export class CameraReader {
     }
     const position = this.#lastFrameEnd;
     if (position === end) this.#asksReader = false;
-    else if (position >= 0 && this.#isFrame(chunk, position)) this.#owed = frameEnd(chunk, position) - end;
+    else if (position >= 0 && this.#isFrame(memory, position, end)) this.#owed = frameEnd(memory, position) - end;
     return end;
   }
 
   /** Whether a frame's header stands here, on a channel that was set up. */
-  #isFrame(chunk: Buffer, position: number): boolean {
+  #isFrame(memory: Buffer, position: number, chunkEnd: number): boolean {
     return (
-      chunk.length - position >= INTERLEAVED_HEADER_BYTES &&
-      chunk[position] === DOLLAR &&
-      this.#channels[chunk[position + 1] as number] === 1
+      chunkEnd - position >= INTERLEAVED_HEADER_BYTES &&
+      memory[position] === DOLLAR &&
+      this.#channels[memory[position + 1] as number] === 1
     );
   }
 
   #onReaderFrame(channel: number, payload: Uint8Array): void {
-    const chunk = this.#chunk;
-    const start = chunk === null ? -1 : payload.byteOffset - chunk.byteOffset - INTERLEAVED_HEADER_BYTES;
+    const memory = this.#memory;
+    const start = memory === null ? -1 : payload.byteOffset - memory.byteOffset - INTERLEAVED_HEADER_BYTES;
     // Views that begin less than a header behind the chunk's beginning belong to a header in the chunk before.
-    const isInChunk = chunk !== null && payload.buffer === chunk.buffer && start >= 0;
+    const isInChunk = memory !== null && payload.buffer === memory.buffer && start >= this.#chunkStart;
     const end = start + INTERLEAVED_HEADER_BYTES + payload.length;
     this.#lastFrameEnd = isInChunk ? end : -1;
     if (isInChunk) this.#sink?.onFrame(start, end);
@@ -142,7 +152,7 @@ export class CameraReader {
 }
 
 /** Where the frame ends whose header stands here. */
-function frameEnd(chunk: Buffer, position: number): number {
-  const payloadLength = ((chunk[position + 2] as number) << 8) | (chunk[position + 3] as number);
+function frameEnd(memory: Buffer, position: number): number {
+  const payloadLength = ((memory[position + 2] as number) << 8) | (memory[position + 3] as number);
   return position + INTERLEAVED_HEADER_BYTES + payloadLength;
 }

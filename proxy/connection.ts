@@ -17,6 +17,7 @@ import {
 import type { Logger } from '../shared/logger.js';
 import { CloseCode } from '../shared/proxy-protocol.js';
 import type { RefusalCounts } from './refusals.js';
+import type { WriteCoalescer } from './write-coalescer.js';
 
 /** What a connection has carried so far. */
 export interface Progress {
@@ -76,6 +77,7 @@ export interface Environment {
   logger: Logger;
   timeouts: Timeouts;
   counters: Counters;
+  coalescer: WriteCoalescer;
   /** A connection to a camera was made, in so many seconds. */
   onCameraConnected?: (seconds: number) => void;
 }

@@ -30,7 +30,7 @@ export class FirstFrameAcknowledger implements FrameSink {
   readonly #onDone: () => void;
   readonly #answer: Uint8Array;
   #answers = 0;
-  #chunk: Buffer | null = null;
+  #memory: Buffer | null = null;
   #isComplete = false;
 
   /**
@@ -48,17 +48,17 @@ export class FirstFrameAcknowledger implements FrameSink {
     this.#acknowledge();
   }
 
-  get isChunkInUse(): boolean {
-    return this.#sink.isChunkInUse;
+  get isMemoryInUse(): boolean {
+    return this.#sink.isMemoryInUse;
   }
 
-  beginChunk(chunk: Buffer): void {
-    this.#chunk = chunk;
-    this.#sink.beginChunk(chunk);
+  beginChunk(memory: Buffer): void {
+    this.#memory = memory;
+    this.#sink.beginChunk(memory);
   }
 
   onFrame(start: number, end: number): void {
-    this.#look(this.#chunk?.[start + 1], this.#chunk?.[start + INTERLEAVED_HEADER_BYTES + 1]);
+    this.#look(this.#memory?.[start + 1], this.#memory?.[start + INTERLEAVED_HEADER_BYTES + 1]);
     this.#sink.onFrame(start, end);
   }
 
@@ -71,11 +71,12 @@ export class FirstFrameAcknowledger implements FrameSink {
     this.#sink.onMessage();
   }
 
-  endChunk(): void {
-    this.#chunk = null;
-    this.#sink.endChunk();
+  endChunk(position: number, end: number, mayHold: boolean): number {
+    this.#memory = null;
+    const unread = this.#sink.endChunk(position, end, mayHold);
     if (this.#isComplete || this.#answers === MAX_ANSWERS) this.#onDone();
     else this.#acknowledge();
+    return unread;
   }
 
   #acknowledge(): void {

@@ -34,6 +34,7 @@ import type { UpstreamOptions } from './upstream.js';
 import { type Lookup, UpstreamPolicy } from './upstream-policy.js';
 import { Viewer, type ViewerRates } from './viewer.js';
 import { viewerAddress } from './viewer-address.js';
+import { WriteCoalescer } from './write-coalescer.js';
 
 /** Settings of the proxy. Without cameras and an allowlist it connects to nothing. */
 export interface RtspProxyOptions extends AccessOptions {
@@ -196,6 +197,7 @@ class WebSocketProxy implements RtspProxy {
       logger,
       timeouts: { ...defaultTimeouts, ...config.timeouts },
       counters: this.#counters,
+      coalescer: new WriteCoalescer(clock),
       ...(onCameraConnected === undefined ? {} : { onCameraConnected }),
     };
     this.#policy = new UpstreamPolicy(config.allow, options.lookup, this.#environment);

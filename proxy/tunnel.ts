@@ -168,7 +168,7 @@ export class Tunnel implements Connection {
     this.#upstream = upstream;
     this.#silence.restart();
     upstream.attach({
-      onData: (chunk) => this.#onCameraData(upstream, chunk),
+      onData: (memory, start, end) => this.#onCameraData(upstream, memory, start, end),
       onDrain: () => {
         this.#stuckSince = null;
         this.#viewer.resume();
@@ -186,8 +186,8 @@ export class Tunnel implements Connection {
     else this.#stuckSince = this.#environment.clock.now();
   }
 
-  #onCameraData(upstream: Upstream, chunk: Buffer): number {
-    if (this.#viewer.send(chunk)) upstream.retain();
+  #onCameraData(upstream: Upstream, memory: Buffer, start: number, end: number): number {
+    if (this.#viewer.sendFrom(memory, start, end)) upstream.retain();
     if (this.#viewer.isBackedUp) upstream.pause();
     return 0;
   }

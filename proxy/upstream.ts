@@ -6,7 +6,7 @@ import { isIP, connect as netConnect, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import type { Clock } from '../shared/clock.js';
 import { StreamError } from '../shared/errors.js';
-import { TEARDOWN_TIMEOUT_MS, UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
+import { MESSAGE_HEAD_BYTES, TEARDOWN_TIMEOUT_MS, UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
 import type { UpstreamTarget } from './upstream-policy.js';
 
 /** How connections to cameras are made. */
@@ -22,16 +22,19 @@ export interface UpstreamOptions {
 
 export interface UpstreamHandlers {
   /**
-   * Bytes from the camera.
-   * @param chunk - valid until this returns, unless the handler calls `Upstream.retain`
-   * @returns how many bytes at its end are to come again, at the beginning of the next chunk; at most 65,540
+   * Bytes from the camera: those from `start` to `end` of `memory`. What is before them, `MESSAGE_HEAD_BYTES` at the least,
+   * is the handler's to write, and so are they.
+   * @param memory - valid until this returns, unless the handler calls `Upstream.retain`
+   * @returns how many bytes at the end are to come again, before those of the next read; at most 65,540
    */
-  onData(chunk: Buffer): number;
+  onData(memory: Buffer, start: number, end: number): number;
   /** What was written has gone out, after `write` said that it waits. */
   onDrain(): void;
   /** Once, after it was open. Null when the camera closed it in good order or `destroy` was called. */
   onClose(error: StreamError | null): void;
 }
+
+const MEMORY_BYTES = MESSAGE_HEAD_BYTES + UPSTREAM_BUFFER_BYTES;
 
 /** A connection to a camera. Data waits until `handlers` are attached. */
 export class Upstream {
@@ -40,13 +43,15 @@ export class Upstream {
   readonly #socket: Socket;
   readonly #clock: Clock;
   #handlers: UpstreamHandlers | null = null;
-  #buffer: Buffer = Buffer.allocUnsafeSlow(UPSTREAM_BUFFER_BYTES);
-  /** Bytes at the beginning of the buffer that are to come again; the next read goes behind them. */
+  #memory: Buffer = Buffer.allocUnsafeSlow(MEMORY_BYTES);
+  /** Bytes behind the room for a head that are to come again; the next read goes behind them. */
   #kept = 0;
-  /** Where the socket is to read into next, when it is another place than before. */
-  #nextPlace: Buffer | null = this.#buffer;
+  /** Where the socket reads into. */
+  #place: Buffer = this.#memory.subarray(MESSAGE_HEAD_BYTES);
+  /** Where it is to read into, when that is another place; it asks after each read. */
+  #nextPlace: Buffer | null = this.#place;
   #isRetained = false;
-  /** What a camera said before anybody listened. */
+  /** What a camera said before anybody listened, behind room for a head. */
   #early: Buffer | null = null;
   #bytesRead = 0;
   #isPaused = false;
@@ -64,6 +69,7 @@ export class Upstream {
       onread: {
         buffer: (): Uint8Array => {
           const next = this.#nextPlace;
+          if (next !== null) this.#place = next;
           this.#nextPlace = null;
           // Node takes anything but a buffer for "the same again"; its types do not know that.
           return next as Uint8Array;
@@ -168,7 +174,7 @@ export class Upstream {
     this.#handlers = handlers;
     const early = this.#early;
     this.#early = null;
-    if (early !== null) this.#keep(handlers.onData(early), early);
+    if (early !== null) this.#keep(handlers.onData(early, MESSAGE_HEAD_BYTES, early.length), early, early.length);
     if (this.#socket.destroyed) {
       queueMicrotask(() => handlers.onClose(this.#error));
     } else if (isFirst && !this.#isPaused) {
@@ -231,6 +237,14 @@ export class Upstream {
     this.#socket.resume();
   }
 
+  /** Hands over once more what the handler wanted to come again, though nothing was read since. */
+  deliverAgain(): void {
+    if (this.#kept === 0 || this.#handlers === null) return;
+    const memory = this.#memory;
+    const end = MESSAGE_HEAD_BYTES + this.#kept;
+    this.#keep(this.#handlers.onData(memory, MESSAGE_HEAD_BYTES, end), memory, end);
+  }
+
   /** Lets what was written go out and the camera close its side, but not for ever. */
   end(): void {
     if (this.#isPaused) this.resume();
@@ -254,23 +268,27 @@ export class Upstream {
     this.#releaseReport();
     this.#hasReported = false;
     this.#bytesRead += length;
-    const chunk = this.#buffer.subarray(0, this.#kept + length);
+    const memory = this.#memory;
+    const end = MESSAGE_HEAD_BYTES + this.#kept + length;
+    // It was moved behind the socket's back, between two reads.
+    if (this.#nextPlace !== null) this.#place.copy(memory, end - length, 0, length);
     if (this.#handlers === null) {
-      this.#early = this.#early === null ? Buffer.from(chunk) : Buffer.concat([this.#early, chunk]);
+      const read = memory.subarray(this.#early === null ? 0 : MESSAGE_HEAD_BYTES, end);
+      this.#early = Buffer.concat(this.#early === null ? [read] : [this.#early, read]);
       return false;
     }
-    this.#keep(this.#handlers.onData(chunk), chunk);
+    this.#keep(this.#handlers.onData(memory, MESSAGE_HEAD_BYTES, end), memory, end);
     return !this.#isPaused;
   }
 
-  /** Puts the last bytes of a chunk to the beginning of the buffer, which is a new one when the old one is in use. */
-  #keep(length: number, chunk: Buffer): void {
+  /** Puts the last bytes before `end` to the beginning of the memory, which is a new one when the old one is in use. */
+  #keep(length: number, read: Buffer, end: number): void {
     const hasMoved = this.#isRetained || length !== this.#kept;
-    if (this.#isRetained) this.#buffer = Buffer.allocUnsafeSlow(UPSTREAM_BUFFER_BYTES);
-    if (length > 0) chunk.copy(this.#buffer, 0, chunk.length - length);
+    if (this.#isRetained) this.#memory = Buffer.allocUnsafeSlow(MEMORY_BYTES);
+    if (length > 0) read.copy(this.#memory, MESSAGE_HEAD_BYTES, end - length, end);
     this.#isRetained = false;
     this.#kept = length;
-    if (hasMoved) this.#nextPlace = this.#buffer.subarray(length);
+    if (hasMoved) this.#nextPlace = this.#memory.subarray(MESSAGE_HEAD_BYTES + length);
   }
 }
 

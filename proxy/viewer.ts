@@ -3,8 +3,8 @@
  * life. The bytes are RTSP over WebSocket as ONVIF has it: binary messages whose boundaries mean nothing.
  */
 import type { Socket } from 'node:net';
-import type { WebSocket } from 'ws';
-import { UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
+import { WebSocket } from 'ws';
+import { MESSAGE_HEAD_BYTES, UPSTREAM_BUFFER_BYTES } from '../shared/limits.js';
 import { CloseCode, closeReason } from '../shared/proxy-protocol.js';
 import { redactUrl } from '../shared/redaction.js';
 import type { TokenBucket } from './token-bucket.js';
@@ -28,6 +28,7 @@ export interface ViewerRates {
 
 /** RFC 6455, 7.4.1: the end that both sides wanted. */
 const NORMAL_CLOSURE = 1000;
+const FINAL_BINARY_FRAME = 0x82;
 
 export class Viewer {
   readonly #webSocket: WebSocket;
@@ -152,6 +153,22 @@ export class Viewer {
     return !copies && this.#socket.writableLength > 0;
   }
 
+  /**
+   * Sends the bytes from `start` to `end` as one message. Its head is written into the memory before them, of which
+   * `MESSAGE_HEAD_BYTES` are free: so that a message is one piece for the socket, which takes a third less time than two.
+   * @returns whether the memory is still in use
+   */
+  sendFrom(memory: Buffer, start: number, end: number): boolean {
+    // What waits may lie where the head would go.
+    if (this.backlogBytes > 0) return this.send(memory.subarray(start, end));
+    // Behind its own close frame nothing may follow; ws sends that one by itself when the viewer closes.
+    if (!this.isOpen || this.#webSocket.readyState !== WebSocket.OPEN) return false;
+    this.#bytesSent += end - start;
+    const head = writeMessageHead(memory, start, end - start);
+    this.#socket.write(memory.subarray(head, end));
+    return this.#socket.writableLength > 0;
+  }
+
   get isPaused(): boolean {
     return this.#isPaused;
   }
@@ -219,4 +236,26 @@ export class Viewer {
     this.#isClosed = true;
     this.#handlers?.onClose();
   }
+}
+
+/**
+ * Writes the head of a binary message in one frame, as servers send it (RFC 6455, 5.2), so that it ends at `end`.
+ * @returns where it starts
+ */
+function writeMessageHead(memory: Buffer, end: number, payloadLength: number): number {
+  let start = end - 2;
+  if (payloadLength < 126) {
+    memory[start + 1] = payloadLength;
+  } else if (payloadLength < 65_536) {
+    start = end - 4;
+    memory[start + 1] = 126;
+    memory.writeUInt16BE(payloadLength, start + 2);
+  } else {
+    start = end - MESSAGE_HEAD_BYTES;
+    memory[start + 1] = 127;
+    memory.writeUInt32BE(0, start + 2);
+    memory.writeUInt32BE(payloadLength, start + 6);
+  }
+  memory[start] = FINAL_BINARY_FRAME;
+  return start;
 }

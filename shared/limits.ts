@@ -92,6 +92,12 @@ export const MAX_TARGET_ADDRESSES = 8;
  * again. What a busy process finds waiting goes out as one WebSocket message.
  */
 export const UPSTREAM_BUFFER_BYTES = 131_072;
+/** Bytes kept free before what is read from a camera: the longest head of a WebSocket message from a server (RFC 6455, 5.2). */
+export const MESSAGE_HEAD_BYTES = 10;
+/** Milliseconds for which a busy proxy lets the beginning of a frame wait for its rest: less than a frame interval. */
+export const MAX_HOLD_MS = 8;
+/** Bytes of a frame's beginning above which it does not wait: one more message for so many costs little. */
+export const MAX_HELD_BYTES = 32_768;
 /** Bytes waiting for a camera to read above which receiver reports are dropped rather than queued. */
 export const MAX_UPSTREAM_BACKLOG_BYTES = 65_536;
 /** Bytes waiting for a viewer of a live stream, the kernel's buffers full, above which whole frames are dropped: 1 s at 4 Mbit/s. */

@@ -3,7 +3,7 @@
 //   /flood   600 MB as quickly as the viewer takes them
 //   /quiet   nothing at all
 // Each frame of /live says in its first packet when it was made, so that viewers can tell its delay.
-// Takes JSON { bitsPerSecond }; prints "listening on PORT".
+// Takes JSON { bitsPerSecond, spreadMs }; prints "listening on PORT".
 
 import { randomFillSync } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -21,7 +21,7 @@ const MAX_PACKET_BYTES = 1_418;
 const PAYLOAD_TYPE = 96;
 const FLOOD_BYTES = 600_000_000;
 
-const { bitsPerSecond } = JSON.parse(process.argv[2] ?? '{}') as { bitsPerSecond: number };
+const { bitsPerSecond, spreadMs } = JSON.parse(process.argv[2] ?? '{}') as { bitsPerSecond: number; spreadMs: number };
 const frameBytes = Math.round(bitsPerSecond / 8 / FRAMES_PER_SECOND);
 const packets = Math.ceil(frameBytes / MAX_PACKET_BYTES);
 const payloadBytes = Math.floor(frameBytes / packets) - OVERHEAD_BYTES;
@@ -75,7 +75,7 @@ const liveViewers = new Set<Socket>();
 /** Those who begin with the next frame. */
 const newViewers = new Set<Socket>();
 
-/** A write every quarter of a frame interval, to all viewers. */
+/** All viewers' frames at the same time, each in so many writes over `spreadMs`. */
 function runLive(): void {
   const maker = new FrameMaker();
   const startMs = performance.now();
@@ -92,7 +92,9 @@ function runLive(): void {
     const bytes = frame.subarray(part * size, (part + 1) * size);
     for (const viewer of liveViewers) viewer.write(bytes);
     count++;
-    const due = startMs + (count * 1000) / (FRAMES_PER_SECOND * WRITES_PER_FRAME);
+    const nextPart = count % WRITES_PER_FRAME;
+    const frameDue = startMs + (Math.floor(count / WRITES_PER_FRAME) * 1000) / FRAMES_PER_SECOND;
+    const due = frameDue + (nextPart * spreadMs) / (WRITES_PER_FRAME - 1);
     setTimeout(step, Math.max(0, due - performance.now()));
   };
   step();

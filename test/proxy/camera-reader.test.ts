@@ -27,23 +27,23 @@ function actual(bytes: Buffer, sizes: number[], channels: number[]): { units: Un
   const units: Unit[] = [];
   let loose = 0;
   const memory = Buffer.alloc(4_096);
-  let chunk: Buffer = memory;
+  /** Where chunks begin. */
+  const room = 10;
   const sink: FrameSink = {
-    beginChunk: (next) => {
-      chunk = next;
-    },
+    beginChunk: (given) => assert.equal(given, memory),
     onFrame: (start, end) => {
-      assert.equal(chunk[start], 0x24);
-      assert.equal(chunk.readUInt16BE(start + 2), end - start - 4);
-      units.push(frameUnit(chunk[start + 1] ?? -1, chunk.subarray(start + 4, end)));
+      assert.ok(start >= room);
+      assert.equal(memory[start], 0x24);
+      assert.equal(memory.readUInt16BE(start + 2), end - start - 4);
+      units.push(frameUnit(memory[start + 1] ?? -1, memory.subarray(start + 4, end)));
     },
     onLooseFrame: (channel, payload) => {
       loose++;
       units.push(frameUnit(channel, payload));
     },
     onMessage: () => {},
-    endChunk: () => {},
-    isChunkInUse: false,
+    endChunk: (position) => position,
+    isMemoryInUse: false,
   };
   const reader = new CameraReader({
     onMessage: (message) => units.push(`${message.kind} ${Buffer.from(message.body).toString('hex')}`),
@@ -53,12 +53,12 @@ function actual(bytes: Buffer, sizes: number[], channels: number[]): { units: Un
   let kept = 0;
   for (let at = 0, index = 0; at < bytes.length; index++) {
     const size = Math.min(sizes[index % sizes.length] ?? 1, bytes.length - at);
-    bytes.copy(memory, kept, at, at + size);
+    bytes.copy(memory, room + kept, at, at + size);
     at += size;
-    const filled = memory.subarray(0, kept + size);
-    kept = reader.push(filled, sink);
-    assert.ok(kept <= filled.length);
-    filled.copy(memory, 0, filled.length - kept);
+    const end = room + kept + size;
+    kept = reader.push(memory, room, end, sink, true);
+    assert.ok(kept <= end - room);
+    memory.copy(memory, room, end - kept, end);
   }
   return { units, loose };
 }

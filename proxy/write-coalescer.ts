@@ -1,0 +1,73 @@
+/**
+ * How long the beginning of a frame may wait for its rest, so that they go out as one message: not at all while the process
+ * has little to do, longer the busier it is. Nearly all that a proxy costs is the sending. A frame that is complete never
+ * waits, and an incomplete one cannot be shown.
+ */
+import { performance } from 'node:perf_hooks';
+import type { Clock } from '../shared/clock.js';
+import { MAX_HOLD_MS } from '../shared/limits.js';
+
+/** Whoever holds something back. */
+export interface Holder {
+  /** The time is over. */
+  release(): void;
+}
+
+/** The share of its time for which the process works, from which on the wait is as long as it may be. */
+const BUSY_UTILIZATION = 0.2;
+const SAMPLE_MS = 500;
+/** Timers are that exact. */
+const TIMER_MS = 1;
+
+/** The share of the time for which this thread worked, from one call to the next. */
+function eventLoopUtilization(): () => number {
+  let last = performance.eventLoopUtilization();
+  return () => {
+    const now = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(now, last);
+    last = now;
+    return utilization;
+  };
+}
+
+export class WriteCoalescer {
+  readonly #clock: Clock;
+  readonly #readUtilization: () => number;
+  #holdMs = 0;
+  #sampledAt: number;
+  /** In the order in which their time comes. */
+  #waiting: { holder: Holder; until: number }[] = [];
+
+  constructor(clock: Clock, readUtilization = eventLoopUtilization()) {
+    this.#clock = clock;
+    this.#readUtilization = readUtilization;
+    this.#sampledAt = clock.now();
+  }
+
+  /** Milliseconds for which something may be held back now; 0: not at all. */
+  get holdMs(): number {
+    const now = this.#clock.now();
+    if (now - this.#sampledAt >= SAMPLE_MS) {
+      this.#sampledAt = now;
+      const holdMs = (MAX_HOLD_MS * this.#readUtilization()) / BUSY_UTILIZATION;
+      // What is shorter than a timer's step is not worth one.
+      this.#holdMs = holdMs < TIMER_MS ? 0 : Math.min(holdMs, MAX_HOLD_MS);
+    }
+    return this.#holdMs;
+  }
+
+  /** Calls `holder.release` when its time is over. */
+  add(holder: Holder): void {
+    this.#waiting.push({ holder, until: this.#clock.now() + this.#holdMs });
+    if (this.#waiting.length === 1) this.#clock.schedule(this.#holdMs, () => this.#release());
+  }
+
+  #release(): void {
+    const now = this.#clock.now();
+    const later = this.#waiting.findIndex(({ until }) => until > now + TIMER_MS / 2);
+    const due = this.#waiting.splice(0, later < 0 ? this.#waiting.length : later);
+    const next = this.#waiting[0];
+    if (next !== undefined) this.#clock.schedule(next.until - now, () => this.#release());
+    for (const { holder } of due) holder.release();
+  }
+}
