@@ -46,6 +46,8 @@ export interface RtspProxyOptions extends AccessOptions {
   /** Looks up host names; the system's resolver by default. */
   lookup?: Lookup;
   clock?: Clock;
+  /** Share of its time, 0 to 1, for which this thread worked since the last call; the event loop's by default. */
+  utilization?: () => number;
   /** A connection to a camera was made, in so many seconds. */
   onCameraConnected?: (seconds: number) => void;
 }
@@ -155,8 +157,9 @@ const DRAIN_STEP_MS = 20;
 
 /** Makes a proxy for a server that exists already. Throws `invalid-argument` when an option makes no sense. */
 export function createRtspProxy(options: RtspProxyOptions = {}): RtspProxy {
-  const { logger, authorize, certificateAuthorities, lookup, clock, onCameraConnected, ...access } = options;
-  const rest = { logger, authorize, certificateAuthorities, lookup, clock, onCameraConnected };
+  const { logger, authorize, certificateAuthorities, lookup, clock, utilization, onCameraConnected, ...access } =
+    options;
+  const rest = { logger, authorize, certificateAuthorities, lookup, clock, utilization, onCameraConnected };
   return new WebSocketProxy(parseAccess(access), rest);
 }
 
@@ -197,7 +200,7 @@ class WebSocketProxy implements RtspProxy {
       logger,
       timeouts: { ...defaultTimeouts, ...config.timeouts },
       counters: this.#counters,
-      coalescer: new WriteCoalescer(clock),
+      coalescer: new WriteCoalescer(clock, options.utilization),
       ...(onCameraConnected === undefined ? {} : { onCameraConnected }),
     };
     this.#policy = new UpstreamPolicy(config.allow, options.lookup, this.#environment);

@@ -32,15 +32,15 @@ function eventLoopUtilization(): () => number {
 
 export class WriteCoalescer {
   readonly #clock: Clock;
-  readonly #readUtilization: () => number;
+  readonly #utilization: () => number;
   #holdMs = 0;
   #sampledAt: number;
   /** In the order in which their time comes. */
   #waiting: { holder: Holder; until: number }[] = [];
 
-  constructor(clock: Clock, readUtilization = eventLoopUtilization()) {
+  constructor(clock: Clock, utilization: () => number = eventLoopUtilization()) {
     this.#clock = clock;
-    this.#readUtilization = readUtilization;
+    this.#utilization = utilization;
     this.#sampledAt = clock.now();
   }
 
@@ -49,7 +49,7 @@ export class WriteCoalescer {
     const now = this.#clock.now();
     if (now - this.#sampledAt >= SAMPLE_MS) {
       this.#sampledAt = now;
-      const holdMs = (MAX_HOLD_MS * this.#readUtilization()) / BUSY_UTILIZATION;
+      const holdMs = (MAX_HOLD_MS * this.#utilization()) / BUSY_UTILIZATION;
       // What is shorter than a timer's step is not worth one.
       this.#holdMs = holdMs < TIMER_MS ? 0 : Math.min(holdMs, MAX_HOLD_MS);
     }

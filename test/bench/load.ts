@@ -44,7 +44,7 @@ export interface LoadCamera {
  * @param bitsPerSecond - what each viewer of /live is sent
  * @param spreadMs - from the first write of a frame to the last
  */
-export async function startLoadCamera(bitsPerSecond: number, spreadMs = 6): Promise<LoadCamera> {
+export async function startLoadCamera(bitsPerSecond: number, spreadMs = 30): Promise<LoadCamera> {
   const args = ['--import', 'tsx', script('./load-camera.ts'), JSON.stringify({ bitsPerSecond, spreadMs })];
   const child = startLineProcess(process.execPath, args);
   const port = await child.waitForLine((line) => /^listening on (\d+)$/.exec(line)?.[1]);

@@ -23,7 +23,7 @@ const { values: options } = parseArgs({
   options: {
     viewers: { type: 'string' },
     mbits: { type: 'string', default: '4' },
-    spread: { type: 'string', default: '6' },
+    spread: { type: 'string', default: '30' },
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     only: { type: 'string', multiple: true },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
+import { MAX_HOLD_MS } from '../../shared/limits.js';
 import { serializeInterleaved } from '../../shared/rtsp-message.js';
 import {
   type CameraConnection,
@@ -240,42 +241,51 @@ describe('reads of a camera', () => {
     camera.stop();
   });
 
-  test('frames of a named camera arrive as they were sent, at any chunking', async () => {
-    const camera = await startCamera();
-    const proxy = await startTestProxy({ cameras: [{ name: 'front', url: camera.url }] });
-    const viewer = await pausedViewer(proxy.port, '/rtsp/front');
-    await viewer.play('front');
-    const connection = cameraOf(camera.connections);
-    connection.socket.setNoDelay(true);
-    const before = viewer.bytes.length;
-    const reply = 'OPTIONS rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\n';
-    const parts: Buffer[] = [];
-    const frames: Buffer[] = [];
-    for (let index = 0; index < 60; index++) {
-      const payload = Buffer.alloc(12 + ((index * 379) % 3_000), index);
-      payload[0] = 0x80;
-      payload[1] = 96;
-      const bytes = Buffer.from(serializeInterleaved(0, payload));
-      frames.push(bytes);
-      parts.push(bytes);
-      // Requests of the camera and blank lines in between do not reach the viewer.
-      if (index % 7 === 0) parts.push(Buffer.from(reply));
-      if (index % 11 === 0) parts.push(Buffer.from('\r\n'));
-    }
-    const stream = Buffer.concat(parts);
-    for (let at = 0, step = 0; at < stream.length; step++) {
-      const size = 1 + ((step * 997) % 4_000);
-      connection.send(stream.subarray(at, at + size));
-      at += size;
-      // Each piece is a read of its own, mostly.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    const expected = Buffer.concat(frames);
-    await until(() => viewer.bytes.length - before >= expected.length, 'All frames');
-    assert.ok(viewer.bytes.subarray(before).equals(expected));
-    await proxy.stop();
-    camera.stop();
-  });
+  for (const [load, utilization] of [
+    ['idle', 0],
+    ['busy', 1],
+  ] as const)
+    test(`frames of a named camera arrive as they were sent, at any chunking, by a proxy that is ${load}`, async () => {
+      const camera = await startCamera();
+      const proxy = await startTestProxy({
+        cameras: [{ name: 'front', url: camera.url }],
+        utilization: () => utilization,
+      });
+      const viewer = await pausedViewer(proxy.port, '/rtsp/front');
+      await viewer.play('front');
+      const connection = cameraOf(camera.connections);
+      connection.socket.setNoDelay(true);
+      const before = viewer.bytes.length;
+      const reply = 'OPTIONS rtsp://x/ RTSP/1.0\r\nCSeq: 1\r\n\r\n';
+      const parts: Buffer[] = [];
+      const frames: Buffer[] = [];
+      for (let index = 0; index < 60; index++) {
+        const payload = Buffer.alloc(12 + ((index * 379) % 3_000), index);
+        payload[0] = 0x80;
+        payload[1] = 96;
+        const bytes = Buffer.from(serializeInterleaved(0, payload));
+        frames.push(bytes);
+        parts.push(bytes);
+        // Requests of the camera and blank lines in between do not reach the viewer.
+        if (index % 7 === 0) parts.push(Buffer.from(reply));
+        if (index % 11 === 0) parts.push(Buffer.from('\r\n'));
+      }
+      const stream = Buffer.concat(parts);
+      for (let at = 0, step = 0; at < stream.length; step++) {
+        const size = 1 + ((step * 997) % 4_000);
+        connection.send(stream.subarray(at, at + size));
+        at += size;
+        // Each piece is a read of its own, mostly; now and then, what is held back is let go before the next.
+        await new Promise((resolve) => (step % 5 === 0 ? setTimeout(resolve, MAX_HOLD_MS) : setImmediate(resolve)));
+      }
+      const expected = Buffer.concat(frames);
+      // The last frames are not complete, and nothing follows.
+      connection.socket.end();
+      await until(() => viewer.bytes.length - before >= expected.length, 'All frames');
+      assert.ok(viewer.bytes.subarray(before).equals(expected));
+      await proxy.stop();
+      camera.stop();
+    });
 });
 
 test('10 rude viewers a phase leave nothing behind', async () => {
