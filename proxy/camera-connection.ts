@@ -67,8 +67,7 @@ export class CameraConnection implements Holder {
   readonly #expired: number[] = [];
   #nextCseq = 1;
   #failure: StreamError | null = null;
-  /** Whether the coalescer will call. */
-  #isHolding = false;
+  #willBeReleased = false;
   #isReleasing = false;
   #isChallenged = false;
   /** Whether the camera took the credentials on this connection. */
@@ -110,19 +109,21 @@ export class CameraConnection implements Holder {
     const mayHold = !this.#isReleasing && coalescer.holdMs > 0;
     const unread = this.#reader.push(memory, start, end, sink, mayHold);
     if (sink?.isMemoryInUse) this.#upstream.retain();
-    if (unread > 0 && mayHold && !this.#isHolding) {
-      this.#isHolding = true;
+    if (sink?.isHolding && !this.#willBeReleased) {
+      this.#willBeReleased = true;
       coalescer.add(this);
     }
     return unread;
   }
 
-  /** Lets go what was held back. */
-  release(): void {
-    this.#isHolding = false;
+  /** Lets go what is held back, if anything is. */
+  release(): boolean {
+    this.#willBeReleased = false;
+    if (!this.sink?.isHolding) return false;
     this.#isReleasing = true;
     this.#upstream.deliverAgain();
     this.#isReleasing = false;
+    return true;
   }
 
   /** Bytes from the camera so far. */

@@ -25,6 +25,8 @@ export interface FrameSink {
   endChunk(position: number, end: number, mayHold: boolean): number;
   /** Whether the memory of the chunk that has ended is still in use. */
   readonly isMemoryInUse: boolean;
+  /** Whether frames of it are to come again because they wait for what belongs to them. */
+  readonly isHolding: boolean;
 }
 
 export interface CameraReaderHandlers {

@@ -52,6 +52,10 @@ export class FirstFrameAcknowledger implements FrameSink {
     return this.#sink.isMemoryInUse;
   }
 
+  get isHolding(): boolean {
+    return this.#sink.isHolding;
+  }
+
   beginChunk(memory: Buffer): void {
     this.#memory = memory;
     this.#sink.beginChunk(memory);

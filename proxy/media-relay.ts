@@ -26,6 +26,7 @@ export class MediaRelay implements FrameSink {
   #runStart = 0;
   #runEnd = 0;
   #lastFrameStart = 0;
+  #isHolding = false;
   #isInUse = false;
 
   constructor(viewer: Viewer, camera: CameraConnection) {
@@ -35,6 +36,10 @@ export class MediaRelay implements FrameSink {
 
   get isMemoryInUse(): boolean {
     return this.#isInUse;
+  }
+
+  get isHolding(): boolean {
+    return this.#isHolding;
   }
 
   beginChunk(memory: Buffer): void {
@@ -72,9 +77,9 @@ export class MediaRelay implements FrameSink {
   }
 
   endChunk(position: number, end: number, mayHold: boolean): number {
-    let unread = position;
-    if (mayHold && this.#isIncomplete(position, end)) unread = this.#runStart;
-    else this.#sendRun();
+    this.#isHolding = mayHold && this.#isIncomplete(position, end);
+    const unread = this.#isHolding ? this.#runStart : position;
+    if (!this.#isHolding) this.#sendRun();
     this.#memory = noMemory;
     const { backlogBytes } = this.#viewer;
     if (backlogBytes === 0) this.#isInUse = false;

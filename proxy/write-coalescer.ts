@@ -5,12 +5,12 @@
  */
 import { performance } from 'node:perf_hooks';
 import type { Clock } from '../shared/clock.js';
-import { MAX_HOLD_MS } from '../shared/limits.js';
+import { HOLD_TRIAL_INTERVAL_MS, MAX_HOLD_MS } from '../shared/limits.js';
 
 /** Whoever holds something back. */
 export interface Holder {
-  /** The time is over. */
-  release(): void;
+  /** The time is over. Returns whether something was still held, for which it has waited in vain. */
+  release(): boolean;
 }
 
 /** The share of its time for which the process works, from which on the wait is as long as it may be. */
@@ -18,6 +18,8 @@ const BUSY_UTILIZATION = 0.2;
 const SAMPLE_MS = 500;
 /** Timers are that exact. */
 const TIMER_MS = 1;
+/** Waiting is worth while if at least so many of all waits end by themselves. */
+const MIN_SUCCESS = 1 / 3;
 
 /** The share of the time for which this thread worked, from one call to the next. */
 function eventLoopUtilization(): () => number {
@@ -34,26 +36,36 @@ export class WriteCoalescer {
   readonly #clock: Clock;
   readonly #utilization: () => number;
   #holdMs = 0;
-  #sampledAt: number;
+  #sampledAt = Number.NEGATIVE_INFINITY;
+  /** Waits since then that are over, and those of them that were in vain. */
+  #waits = 0;
+  #vainWaits = 0;
+  /** Until then nothing waits: it was of no use. */
+  #pausedUntil = Number.NEGATIVE_INFINITY;
   /** In the order in which their time comes. */
   #waiting: { holder: Holder; until: number }[] = [];
 
   constructor(clock: Clock, utilization: () => number = eventLoopUtilization()) {
     this.#clock = clock;
     this.#utilization = utilization;
-    this.#sampledAt = clock.now();
   }
 
   /** Milliseconds for which something may be held back now; 0: not at all. */
   get holdMs(): number {
     const now = this.#clock.now();
-    if (now - this.#sampledAt >= SAMPLE_MS) {
-      this.#sampledAt = now;
-      const holdMs = (MAX_HOLD_MS * this.#utilization()) / BUSY_UTILIZATION;
-      // What is shorter than a timer's step is not worth one.
-      this.#holdMs = holdMs < TIMER_MS ? 0 : Math.min(holdMs, MAX_HOLD_MS);
-    }
+    if (now - this.#sampledAt >= SAMPLE_MS) this.#sample(now);
     return this.#holdMs;
+  }
+
+  #sample(now: number): void {
+    this.#sampledAt = now;
+    // What is written at longer intervals gains nothing.
+    if (this.#vainWaits > this.#waits * (1 - MIN_SUCCESS)) this.#pausedUntil = now + HOLD_TRIAL_INTERVAL_MS;
+    this.#waits = 0;
+    this.#vainWaits = 0;
+    const holdMs = (MAX_HOLD_MS * this.#utilization()) / BUSY_UTILIZATION;
+    // What is shorter than a timer's step is not worth one.
+    this.#holdMs = holdMs < TIMER_MS || now < this.#pausedUntil ? 0 : Math.min(holdMs, MAX_HOLD_MS);
   }
 
   /** Calls `holder.release` when its time is over. */
@@ -68,6 +80,7 @@ export class WriteCoalescer {
     const due = this.#waiting.splice(0, later < 0 ? this.#waiting.length : later);
     const next = this.#waiting[0];
     if (next !== undefined) this.#clock.schedule(next.until - now, () => this.#release());
-    for (const { holder } of due) holder.release();
+    this.#waits += due.length;
+    for (const { holder } of due) if (holder.release()) this.#vainWaits++;
   }
 }

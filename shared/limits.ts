@@ -96,6 +96,8 @@ export const UPSTREAM_BUFFER_BYTES = 131_072;
 export const MESSAGE_HEAD_BYTES = 10;
 /** Milliseconds for which a busy proxy lets the beginning of a frame wait for its rest: less than a frame interval. */
 export const MAX_HOLD_MS = 8;
+/** Milliseconds after which a busy proxy tries again whether letting frames wait is of use. */
+export const HOLD_TRIAL_INTERVAL_MS = 10_000;
 /** Bytes of a frame's beginning above which it does not wait: one more message for so many costs little. */
 export const MAX_HELD_BYTES = 32_768;
 /** Bytes waiting for a camera to read above which receiver reports are dropped rather than queued. */

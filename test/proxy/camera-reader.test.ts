@@ -44,6 +44,7 @@ function actual(bytes: Buffer, sizes: number[], channels: number[]): { units: Un
     onMessage: () => {},
     endChunk: (position) => position,
     isMemoryInUse: false,
+    isHolding: false,
   };
   const reader = new CameraReader({
     onMessage: (message) => units.push(`${message.kind} ${Buffer.from(message.body).toString('hex')}`),
