@@ -67,7 +67,8 @@ export class CameraConnection implements Holder {
   readonly #expired: number[] = [];
   #nextCseq = 1;
   #failure: StreamError | null = null;
-  #willBeReleased = false;
+  /** Of what is held back until the coalescer calls: whether more has come since. */
+  #hold: 'none' | 'begun' | 'joined' = 'none';
   #isReleasing = false;
   #isChallenged = false;
   /** Whether the camera took the credentials on this connection. */
@@ -109,8 +110,10 @@ export class CameraConnection implements Holder {
     const mayHold = !this.#isReleasing && coalescer.holdMs > 0;
     const unread = this.#reader.push(memory, start, end, sink, mayHold);
     if (sink?.isMemoryInUse) this.#upstream.retain();
-    if (sink?.isHolding && !this.#willBeReleased) {
-      this.#willBeReleased = true;
+    if (this.#hold !== 'none') {
+      this.#hold = 'joined';
+    } else if (sink?.isHolding) {
+      this.#hold = 'begun';
       coalescer.add(this);
     }
     return unread;
@@ -118,12 +121,14 @@ export class CameraConnection implements Holder {
 
   /** Lets go what is held back, if anything is. */
   release(): boolean {
-    this.#willBeReleased = false;
-    if (!this.sink?.isHolding) return false;
-    this.#isReleasing = true;
-    this.#upstream.deliverAgain();
-    this.#isReleasing = false;
-    return true;
+    const isVain = this.#hold === 'begun';
+    if (this.sink?.isHolding) {
+      this.#isReleasing = true;
+      this.#upstream.deliverAgain();
+      this.#isReleasing = false;
+    }
+    this.#hold = 'none';
+    return isVain;
   }
 
   /** Bytes from the camera so far. */

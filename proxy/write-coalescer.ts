@@ -9,16 +9,16 @@ import { HOLD_TRIAL_INTERVAL_MS, MAX_HOLD_MS } from '../shared/limits.js';
 
 /** Whoever holds something back. */
 export interface Holder {
-  /** The time is over. Returns whether something was still held, for which it has waited in vain. */
+  /** The time is over. Returns whether it was in vain: nothing came that could be sent along. */
   release(): boolean;
 }
 
 /** The share of its time for which the process works, from which on the wait is as long as it may be. */
-const BUSY_UTILIZATION = 0.2;
+const BUSY_UTILIZATION = 0.1;
 const SAMPLE_MS = 500;
 /** Timers are that exact. */
 const TIMER_MS = 1;
-/** Waiting is worth while if at least so many of all waits end by themselves. */
+/** Waiting is worth while if something came in at least so many of all waits. */
 const MIN_SUCCESS = 1 / 3;
 
 /** The share of the time for which this thread worked, from one call to the next. */

@@ -10,7 +10,7 @@ test('the busier the process, the longer the wait, up to its limit', () => {
   const clock = new ManualClock();
   let utilization = 0;
   const coalescer = new WriteCoalescer(clock, () => utilization);
-  const waits = [0, 0.02, 0.1, 0.2, 1].map((share) => {
+  const waits = [0, 0.01, 0.05, 0.1, 1].map((share) => {
     utilization = share;
     clock.set(clock.now() + 500);
     return coalescer.holdMs;
